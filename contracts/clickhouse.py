@@ -1,0 +1,67 @@
+"""The one boundary to ClickHouse: how to connect, and what its errors ask of the caller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from contracts.errors import Permanent, RetryLater
+from contracts.settings import Settings
+
+# Server errors that pass by themselves: time-outs, too many queries or parts, memory or disk short for
+# now, a table read-only while its replica recovers, an insert whose fate is unknown.
+_PASSING: Final = frozenset({3, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 319, 394, 425, 999})
+_CODE = re.compile(r"\b[Cc]ode:? (\d+)")
+
+
+def connect(settings: Settings, **options: Any) -> Client:
+    """Return a client for `settings`' server and user; `options` go to clickhouse-connect.
+
+    Raises:
+        RetryLater: the server cannot be reached or is starting.
+        Permanent: the server refused the user or the settings.
+    """
+    # One session per client would serialise threads and fail on overlap; nothing here needs sessions.
+    defaults: dict[str, Any] = {"autogenerate_session_id": False, "connect_timeout": 5}
+    with mapped_errors():
+        return clickhouse_connect.get_client(
+            host=settings.clickhouse_host,
+            port=settings.clickhouse_port,
+            username=settings.clickhouse_user,
+            password=settings.clickhouse_password.get_secret_value(),
+            secure=settings.clickhouse_secure,
+            **(defaults | options),
+        )
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Turn clickhouse-connect's exceptions into `RetryLater` or `Permanent`, with one-line messages."""
+    try:
+        yield
+    except ClickHouseError as error:
+        raise _mapped(error) from error
+    except OSError as error:
+        raise RetryLater(f"ClickHouse cannot be reached: {error}") from error
+
+
+def server_code(error: BaseException) -> int | None:
+    """Return ClickHouse's error code in an exception's text, or None when there is none."""
+    found = _CODE.search(str(error))
+    return int(found.group(1)) if found else None
+
+
+def _mapped(error: ClickHouseError) -> RetryLater | Permanent:
+    text = " ".join(str(error).split())[:500]
+    code = server_code(error)
+    if code is None:  # no answer from the server: the connection was refused, cut or timed out
+        return RetryLater(f"ClickHouse cannot be reached: {text}")
+    if code in _PASSING:
+        return RetryLater(f"ClickHouse is busy: {text}")
+    return Permanent(f"ClickHouse refused: {text}")

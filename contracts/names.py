@@ -1,0 +1,24 @@
+"""Names that more than one hop writes down: databases, tables, metrics' prefix, roles.
+
+The hop words are produce, kafka, ingest, raw, staging, marts, checks, alerts, dashboard; folders,
+Dagster groups and metric prefixes use them verbatim.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RAW_EVENTS: Final = "raw.events"
+RAW_DEAD_LETTERS: Final = "raw.dead_letters"
+DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
+
+# The marts of the path so far, in the order in which the data reaches them.
+MARTS: Final = ("fct_user", "fct_item", "fct_item_hourly", "fct_experiment")
+
+ROLE_INGEST: Final = "millrace_ingest"
+ROLE_DBT: Final = "millrace_dbt"
+ROLE_DASHBOARD: Final = "millrace_dashboard"
+
+# Dagster names that an alert, a report or a link needs outside the orchestration package.
+DBT_JOB: Final = "marts"
+ITEM_SALES_CHECK: Final = "item_sales_within_expected"

@@ -1,0 +1,103 @@
+"""Every setting, read once from the environment (and `.env`) into one frozen object.
+
+A bad value is refused at start with the variable's name and what is allowed. Secrets are
+`SecretStr`: they never show in a log, an error, a metric or `millrace status`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.errors import UserError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """The platform's settings; a field's environment variable is its name in capitals.
+
+    Durations are seconds unless the name ends in `_ms`; sizes are rows or bytes as the name says.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    millrace_home: Path = Field(Path("var"), description="Folder for data, logs and reports of the local stack")
+
+    kafka: Literal["real", "memory"] = Field(
+        "real", description="memory: librdkafka's built-in broker in place of Apache Kafka (local stack only)"
+    )
+    kafka_broker_url: str = Field("localhost:9092", description="Bootstrap servers, host:port[,host:port]")
+    kafka_topic: str = Field("clickstream_topic", pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Events' topic")
+    kafka_partitions: int = Field(8, ge=1, le=10_000, description="Partitions of a topic that is created here")
+    kafka_group_id: str = Field("millrace-ingest", min_length=1, description="Consumer group of the workers")
+    kafka_consumer_timeout_ms: int = Field(
+        10_000, ge=100, description="Longest wait for an answer from the broker, in milliseconds"
+    )
+    kafka_flush_interval: float = Field(
+        30.0, gt=0, le=3600, description="Oldest a batch may grow before it is written, in seconds"
+    )
+    kafka_batch_size: int = Field(50_000, ge=1, le=1_000_000, description="Rows per insert at most")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the broker"
+    )
+    kafka_ssl_cafile: Path | None = Field(None, description="CA certificate (PEM) of the broker")
+    kafka_ssl_certfile: Path | None = Field(None, description="Client certificate (PEM)")
+    kafka_ssl_keyfile: Path | None = Field(None, description="Client key (PEM)")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="SASL mechanism, with a SASL_ security protocol"
+    )
+    kafka_sasl_username: str | None = Field(None, description="SASL user")
+    kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
+
+    clickhouse_host: str = Field("localhost", description="ClickHouse server")
+    clickhouse_port: Port = Field(8123, description="ClickHouse's HTTP(S) port")
+    clickhouse_native_port: Port = Field(9000, description="Native port of the local stack's ClickHouse")
+    clickhouse_user: str = Field("default", description="ClickHouse user")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password")
+    clickhouse_secure: bool = Field(False, description="true: HTTPS to ClickHouse")
+    clickhouse_cluster: str = Field("", pattern=r"^[A-Za-z0-9_]*$", description="Cluster name; empty: one node")
+
+    dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
+    slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-…); none: log and stand-in")
+    slack_channel: str = Field("#millrace-alerts", min_length=1, description="Channel that receives alerts")
+    slack_api_url: str = Field("", description="Slack API address, for tests and the local stand-in")
+
+    alert_sales_ratio: float = Field(
+        1.5, gt=1, description="An item's hourly sales alert above this multiple of the expected sales"
+    )
+    alert_sales_min: int = Field(
+        20, ge=1, description="Volume floor: fewer sales than this in the hour never alert"
+    )
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics the workers read; one today, a tuple so that callers do not change when more come."""
+        return (self.kafka_topic,)
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`.
+
+    Raises:
+        UserError: a value is not allowed; the message names each variable and what it may hold.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise UserError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(detail["loc"][0])
+        field = Settings.model_fields.get(name)
+        meaning = f" ({field.description})" if field and field.description else ""
+        lines.append(f"{name.upper()}: {detail['msg']}{meaning}")
+    return "; ".join(lines)

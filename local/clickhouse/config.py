@@ -1,0 +1,94 @@
+"""The server's two configuration files, rendered from the settings and the grants in `sql`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST
+from sql.grants import GRANTS
+
+# The whole stack is promised to fit in 4 GiB; ClickHouse refuses a query rather than take more than this.
+MEMORY_LIMIT_BYTES = 1_600_000_000
+
+_SERVER = """<clickhouse>
+  <users_config>{users}</users_config>
+  <logger>
+    <level>warning</level><log>{log}</log><errorlog>{log}.err</errorlog>
+    <size>20M</size><count>3</count>
+  </logger>
+  <query_log>
+    <database>system</database><table>query_log</table>
+    <partition_by>toYYYYMM(event_date)</partition_by><ttl>event_date + INTERVAL 14 DAY DELETE</ttl>
+    <flush_interval_milliseconds>2000</flush_interval_milliseconds>
+  </query_log>
+  <max_server_memory_usage>{memory}</max_server_memory_usage>
+  <mark_cache_size>134217728</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <background_schedule_pool_size>8</background_schedule_pool_size>
+  <background_pool_size>2</background_pool_size>
+  <backups><allowed_path>{backups}</allowed_path></backups>
+</clickhouse>
+"""
+
+_USER = """    <{name}>
+      <password>{password}</password>
+      <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
+      <profile>{profile}</profile><quota>default</quota>{grants}
+    </{name}>
+"""
+
+
+def write_config(home: Path) -> Path:
+    """Write the server's and the users' files below `home`; return the server's.
+
+    Passwords are made once and kept in `passwords.json`, readable by the owner only.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    log = home.parent / "log" / "clickhouse-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    users = home / "users.xml"
+    _write_private(users, _users(passwords(home)))
+    server = home / "config.xml"
+    server.write_text(
+        _SERVER.format(
+            users=escape(str(users.resolve())),
+            log=escape(str(log.resolve())),
+            memory=MEMORY_LIMIT_BYTES,
+            backups=escape(str((home / "backups").resolve())),
+        )
+    )
+    return server
+
+
+def passwords(home: Path) -> dict[str, str]:
+    """Return the password of each role's user, made on the first call."""
+    path = home / "passwords.json"
+    if path.exists():
+        return dict(json.loads(path.read_text()))
+    made = {role: secrets.token_urlsafe(18) for role in GRANTS}
+    home.mkdir(parents=True, exist_ok=True)
+    _write_private(path, json.dumps(made))
+    return made
+
+
+def _users(secret: dict[str, str]) -> str:
+    users = [_USER.format(name="default", password="", profile="default", grants="")]
+    for role in (ROLE_INGEST, ROLE_DBT, ROLE_DASHBOARD):
+        lines = "".join(f"<query>GRANT {grant}</query>" for grant in GRANTS[role])
+        profile = "readonly" if role == ROLE_DASHBOARD else "default"
+        users.append(
+            _USER.format(name=role, password=secret[role], profile=profile, grants=f"<grants>{lines}</grants>")
+        )
+    return (
+        "<clickhouse>\n  <profiles>\n    <default/>\n"
+        "    <readonly><readonly>2</readonly><max_execution_time>30</max_execution_time></readonly>\n"
+        "  </profiles>\n  <quotas><default/></quotas>\n  <users>\n" + "".join(users) + "  </users>\n</clickhouse>\n"
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)

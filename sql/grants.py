@@ -1,0 +1,36 @@
+"""Who may do what in ClickHouse, written once and rendered twice: as SQL for a server whose users live
+in SQL, and as a users file for the local stack, whose server keeps users in files only.
+"""
+
+from __future__ import annotations
+
+from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST
+
+_LEDGER = "kafka_topic, kafka_partition, kafka_offset"
+_DBT_OWNS = ("staging", "intermediate", "marts", "live", "ops")
+
+# Ingest may add rows and read the offsets it added (its high-water mark), and nothing else.
+GRANTS: dict[str, tuple[str, ...]] = {
+    ROLE_INGEST: (
+        "INSERT ON raw.events",
+        "INSERT ON raw.dead_letters",
+        f"SELECT({_LEDGER}) ON raw.events",
+        f"SELECT({_LEDGER}) ON raw.dead_letters",
+    ),
+    ROLE_DBT: (
+        "SELECT ON raw.*",
+        *(
+            f"SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW ON {database}.*"
+            for database in _DBT_OWNS
+        ),
+        "SELECT ON system.*",
+        "CREATE TEMPORARY TABLE ON *.*",
+        "TABLE ENGINE ON *",
+    ),
+    ROLE_DASHBOARD: ("SELECT ON marts.*", "SELECT ON live.*"),
+}
+
+
+def grant_statements(role: str) -> tuple[str, ...]:
+    """Return the role's grants as SQL statements without the closing semicolon."""
+    return tuple(f"GRANT {grant} TO {role}" for grant in GRANTS[role])
