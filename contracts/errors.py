@@ -15,7 +15,7 @@ class UserError(MillraceError):
     """The user asked for something that cannot be done; the message says what to do instead."""
 
 
-class RetryLater(MillraceError):  # noqa: N818 - named by the reaction it demands, see DESIGN section 2
+class RetryLater(MillraceError):
     """The neighbour is away or busy: keep the work in hand and try again with back-off."""
 
 
@@ -32,7 +32,7 @@ class SlowDown(RetryLater):
         self.seconds = seconds
 
 
-class InvalidEvent(MillraceError):  # noqa: N818 - named by the reaction it demands
+class InvalidEvent(MillraceError):
     """The event is at fault, not the program: it belongs in the dead letters with this reason.
 
     Args:
@@ -46,5 +46,5 @@ class InvalidEvent(MillraceError):  # noqa: N818 - named by the reaction it dema
         self.text = text
 
 
-class Permanent(MillraceError):  # noqa: N818 - named by the reaction it demands
+class Permanent(MillraceError):
     """Trying again cannot help (wrong password, missing table, refused grant): stop and say so."""

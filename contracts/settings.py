@@ -71,9 +71,7 @@ class Settings(BaseSettings):
     alert_sales_ratio: float = Field(
         1.5, gt=1, description="An item's hourly sales alert above this multiple of the expected sales"
     )
-    alert_sales_min: int = Field(
-        20, ge=1, description="Volume floor: fewer sales than this in the hour never alert"
-    )
+    alert_sales_min: int = Field(20, ge=1, description="Volume floor: fewer sales than this in the hour never alert")
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The one boundary to Kafka: how clients are configured, and how topics come to exist."""

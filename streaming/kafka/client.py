@@ -1,0 +1,122 @@
+"""Configuration of every Kafka client, with the reason beside each option.
+
+Keys are librdkafka's. The common part (where the broker is and how to speak to it) is shared, so a
+cluster behind TLS or SASL is reached by environment variables alone, by every client alike.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from contracts.errors import Permanent, RetryLater
+from contracts.settings import Settings
+
+# Errors that another try cannot cure: wrong password, refused grant, broken configuration.
+_PERMANENT_CODES = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own codes have no public alias
+        KafkaError._INVALID_ARG,  # noqa: SLF001
+        KafkaError._SSL,  # noqa: SLF001
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.INVALID_REQUEST,
+        KafkaError.UNSUPPORTED_VERSION,
+    }
+)
+
+
+def common_config(settings: Settings) -> dict[str, Any]:
+    """Return what every client shares: the broker's address and the way to speak to it."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_broker_url,
+        "security.protocol": settings.kafka_security_protocol,
+        # Shows on the broker's side who is connected.
+        "client.id": "millrace",
+        # A broker that restarts comes back in seconds; librdkafka's default backs off to 10 s.
+        "reconnect.backoff.max.ms": 2_000,
+        # Small requests (metadata, offsets) must not wait behind Nagle's algorithm.
+        "socket.nagle.disable": True,
+    }
+    optional: dict[str, str | Path | None] = {
+        "ssl.ca.location": settings.kafka_ssl_cafile,
+        "ssl.certificate.location": settings.kafka_ssl_certfile,
+        "ssl.key.location": settings.kafka_ssl_keyfile,
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.username": settings.kafka_sasl_username,
+    }
+    config |= {key: str(value) for key, value in optional.items() if value is not None}
+    if settings.kafka_sasl_password is not None:
+        config["sasl.password"] = settings.kafka_sasl_password.get_secret_value()
+    return config
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """Return the configuration of a producer that neither loses nor repeats a message by itself."""
+    return common_config(settings) | {
+        # A retry after a lost answer must not write the message twice, nor reorder a key's events.
+        "enable.idempotence": True,
+        # Only an acknowledgement by all in-sync replicas survives the leader's death.
+        "acks": "all",
+        # Clickstream JSON shrinks to about a quarter, and lz4 costs the least CPU for that.
+        "compression.type": "lz4",
+        # Long enough to fill batches at load, short enough that nobody notices when live.
+        "linger.ms": 20,
+        "batch.size": 1_000_000,
+        "batch.num.messages": 20_000,
+        # Bounds memory while the broker is slow; a full queue makes the producer wait.
+        "queue.buffering.max.messages": 200_000,
+        "queue.buffering.max.kbytes": 131_072,
+        # Long enough to sit out a broker's restart; after it a failure is counted and reported.
+        "delivery.timeout.ms": 120_000,
+        # The same hash as Java clients: a key lands in the same partition whoever produces it.
+        "partitioner": "murmur2_random",
+    }
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """Return the configuration of a worker's consumer, which owns its positions itself."""
+    return common_config(settings) | {
+        "group.id": settings.kafka_group_id,
+        # An offset is done only after its rows are durable; committing on a timer would lie.
+        "enable.auto.commit": False,
+        # A new group reads everything there is; "latest" would skip what came before it.
+        "auto.offset.reset": "earliest",
+        # A worker that joins or leaves takes only its share; the others keep working.
+        "partition.assignment.strategy": "cooperative-sticky",
+        # Prefetch is memory: 64 MB a consumer is several batches, and bounds a slow writer.
+        "queued.max.messages.kbytes": 65_536,
+        "fetch.message.max.bytes": 4_194_304,
+        # Answer as soon as there is anything: freshness matters more than fewer requests.
+        "fetch.min.bytes": 1,
+        "fetch.wait.max.ms": 100,
+        # When the prefetch queue was full, look again soon (default 1 s starves a fast worker).
+        "fetch.queue.backoff.ms": 50,
+        # A dead worker's partitions move after this long.
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 3_000,
+        # An insert that waits for ClickHouse must not cost the worker its partitions at once.
+        "max.poll.interval.ms": 300_000,
+    }
+
+
+def admin_config(settings: Settings) -> dict[str, Any]:
+    """Return the configuration of an admin client (topics, committed offsets)."""
+    return common_config(settings) | {"socket.timeout.ms": max(settings.kafka_consumer_timeout_ms, 1_000)}
+
+
+def mapped(error: KafkaError, doing: str) -> RetryLater | Permanent:
+    """Return the error to raise for `error`, named by what the caller can do about it."""
+    text = f"Kafka: {doing}: {' '.join(str(error.str()).split())}"
+    if error.fatal() or error.code() in _PERMANENT_CODES:
+        return Permanent(text)
+    return RetryLater(text)
