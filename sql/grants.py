@@ -1,5 +1,7 @@
-"""Who may do what in ClickHouse, written once and rendered twice: as SQL for a server whose users live
-in SQL, and as a users file for the local stack, whose server keeps users in files only.
+"""Who may do what in ClickHouse, written once and rendered twice.
+
+As SQL for a server whose users live in SQL, and as a users file for the local stack, whose server keeps
+users in files only.
 """
 
 from __future__ import annotations
@@ -19,10 +21,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
     ),
     ROLE_DBT: (
         "SELECT ON raw.*",
-        *(
-            f"SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW ON {database}.*"
-            for database in _DBT_OWNS
-        ),
+        *(f"SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW ON {database}.*" for database in _DBT_OWNS),
         "SELECT ON system.*",
         "CREATE TEMPORARY TABLE ON *.*",
         "TABLE ENGINE ON *",

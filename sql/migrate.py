@@ -109,7 +109,8 @@ def _applied(client: Client) -> dict[int, str]:
     exists = client.query("EXISTS TABLE ops.migrations").result_rows[0][0]
     if not exists:
         return {}
-    return dict(client.query("SELECT version, checksum FROM ops.migrations FINAL").result_rows)
+    rows = client.query("SELECT version, checksum FROM ops.migrations FINAL").result_rows
+    return {int(version): str(checksum) for version, checksum in rows}
 
 
 def _statements(text: str, settings: Settings) -> tuple[str, ...]:
@@ -125,10 +126,16 @@ def _render(statement: str, settings: Settings) -> str:
 
 def _names(settings: Settings) -> dict[str, str]:
     if not settings.clickhouse_cluster:
-        return {"on_cluster": "", "merge_tree": "MergeTree", "replacing": "ReplacingMergeTree"}
+        return {
+            "on_cluster": "",
+            "merge_tree": "MergeTree",
+            "replacing": "ReplacingMergeTree",
+            "replacing_by_kafka_offset": "ReplacingMergeTree(kafka_offset)",
+        }
     path = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
     return {
         "on_cluster": f"ON CLUSTER '{settings.clickhouse_cluster}'",
         "merge_tree": f"ReplicatedMergeTree({path})",
         "replacing": f"ReplicatedReplacingMergeTree({path})",
+        "replacing_by_kafka_offset": f"ReplicatedReplacingMergeTree({path}, kafka_offset)",
     }

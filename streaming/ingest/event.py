@@ -1,0 +1,80 @@
+"""A decoded event, and the limits that decide what can be one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from contracts.event import PRICE_LIMIT, PRICE_SCALE, QUANTITY_LIMIT
+
+# Kafka's own default for the largest message is slightly above this.
+MAX_EVENT_BYTES: Final = 1_000_000
+# No clickstream is older than this; a smaller number is usually seconds sent as milliseconds.
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+# Clocks of clients run ahead by minutes, and by hours where the zone is wrong; never by days.
+MAX_AHEAD: Final = timedelta(hours=24)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+NO_PROPERTIES: Final = msgspec.Raw(b"")
+
+
+class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An event as the JSON on Kafka spells it; also the shape that the fast path accepts.
+
+    After decoding, `timestamp` is zone-aware, `price` is exact and fits its column, and `properties`
+    is the JSON text of an object, or empty for none. An absent text is None or ''.
+    """
+
+    event_id: UUID
+    event_type: str
+    timestamp: datetime | int
+    user_id: str
+    session_id: str | None = ""
+    item_id: str | None = ""
+    item_category: str | None = ""
+    currency: str | None = ""
+    page_url: str | None = ""
+    referrer: str | None = ""
+    user_agent: str | None = ""
+    ip_address: str | None = ""
+    country: str | None = ""
+    device_type: str | None = ""
+    device_name: str | None = ""
+    viewport_size: str | None = ""
+    search_query: str | None = ""
+    element_id: str | None = ""
+    experiment_name: str | None = ""
+    experiment_variation: str | None = ""
+    price: Decimal | None = None
+    quantity: int | None = None
+    properties: msgspec.Raw = NO_PROPERTIES
+
+
+def fits_price(price: Decimal) -> bool:
+    """Tell whether `price` fits Decimal(18, 6) as it is written: cheap, and right only when True."""
+    if not price.is_finite():
+        return False
+    exponent = price.as_tuple().exponent
+    return isinstance(exponent, int) and -PRICE_SCALE <= exponent <= 0 and price.copy_abs() < PRICE_LIMIT
+
+
+def fits_quantity(quantity: int) -> bool:
+    """Tell whether `quantity` fits its column."""
+    return -QUANTITY_LIMIT <= quantity <= QUANTITY_LIMIT
+
+
+def quoted(value: object, length: int = 60) -> str:
+    """Return `value` shortened for an error text; never fails on what cannot be encoded."""
+    text = value if isinstance(value, str) else repr(value)
+    short = text if len(text) <= length else text[:length] + "…"
+    return short.encode("utf-8", "replace").decode()
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as an enumeration for a sentence."""
+    return ", ".join(names)

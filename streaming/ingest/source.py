@@ -1,0 +1,260 @@
+"""The Kafka side of a worker: its partitions, where they are read from, and how far they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from contracts.errors import MillraceError, Permanent, RetryLater
+from contracts.settings import Settings
+from streaming.ingest.chunks import Position
+from streaming.ingest.consumer import Owner, ingest_config, with_offsets
+from streaming.ingest.offsets import Ledger, start_offset
+from streaming.ingest.records import Message, Partition, Span
+from streaming.kafka.client import mapped
+from streaming.kafka.topics import mapped_errors
+
+_METADATA_SECONDS: Final = 5.0
+# Asked again and again between polls, so it must not keep a worker from leaving.
+_CHECK_SECONDS: Final = 0.5
+_GONE: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own codes have no public alias
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
+
+log = logging.getLogger("millrace.ingest")
+
+
+class Source:
+    """A consumer that owns its positions: they come from ClickHouse, never from Kafka's commits.
+
+    A partition is *placed* once its start is known. One that was assigned while ClickHouse or the broker
+    did not answer stays paused and unplaced until `place` succeeds; what is fetched of it is ignored.
+
+    Args:
+        settings: the broker, the group and the topics.
+        worker: the worker's name, shown on the broker's side.
+        ledger: tells what ClickHouse holds.
+        owner: asked before partitions are given away and before new ones are placed.
+    """
+
+    def __init__(self, settings: Settings, worker: str, ledger: Ledger, owner: Owner) -> None:
+        self.positions: dict[Partition, Position] = {}
+        self.unplaced: set[Partition] = set()
+        self.trouble: str | None = None
+        self.was_assigned = False
+        self._topics = list(settings.topics)
+        self._ledger = ledger
+        self._owner = owner
+        self._ends: dict[Partition, int] = {}
+        self._failure: MillraceError | None = None
+        self._paused = False
+        self._closing = False
+        self._consumer = Consumer(
+            ingest_config(settings, worker) | {"error_cb": self._on_error},
+            # The worker says itself, once, what librdkafka would print at every try.
+            logger=logging.getLogger("millrace.kafka"),
+        )
+
+    def missing_topics(self, timeout: float = 2.0) -> list[str]:
+        """Return the topics that do not exist, waiting up to `timeout` seconds for the answer.
+
+        Raises:
+            RetryLater: the broker cannot be reached.
+            Permanent: the broker refuses us.
+        """
+        with mapped_errors("reading the topics"):
+            known = self._consumer.list_topics(timeout=timeout).topics
+        return [topic for topic in self._topics if topic not in known]
+
+    def subscribe(self) -> None:
+        """Join the group; partitions arrive during `poll`."""
+        with mapped_errors("subscribing"):
+            self._consumer.subscribe(
+                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+
+    def poll(self, most: int, timeout: float) -> list[Message]:
+        """Return up to `most` messages, waiting up to `timeout` seconds to get that many.
+
+        Raises:
+            Permanent: the broker refuses us, or a partition cannot be resumed.
+        """
+        with mapped_errors("reading"):
+            received: list[Any] = self._consumer.consume(most, timeout)
+        if self._failure is not None:
+            raise self._failure
+        messages = [message for message in received if message.error() is None]
+        if messages:
+            self.trouble = None
+        for message in received if len(messages) != len(received) else ():
+            if message.error() is not None:
+                self._on_event(message)
+        return messages
+
+    def place(self) -> None:
+        """Find the start of the partitions that have none yet.
+
+        Raises:
+            RetryLater: ClickHouse or the broker does not answer; they stay unplaced.
+            Permanent: a partition cannot be resumed.
+        """
+        if not self.unplaced:
+            return
+        starts = self._starts(self.unplaced)
+        with mapped_errors("assigning partitions"):
+            self._consumer.incremental_unassign([TopicPartition(*partition) for partition in starts])
+            self._consumer.incremental_assign(with_offsets(starts))
+            self._consumer.resume([TopicPartition(*partition) for partition in starts])
+        self._placed(starts)
+
+    def replace_all(self) -> None:
+        """Forget the positions: what was read is dropped and read again from ClickHouse's mark."""
+        self.unplaced |= set(self.positions)
+        self.positions.clear()
+        self._ends.clear()
+
+    def pause(self) -> None:
+        """Stop fetching and stay in the group."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(self._placed_partitions())
+
+    def resume(self) -> None:
+        """Go on fetching."""
+        if self._paused:
+            self._paused = False
+            self._consumer.resume(self._placed_partitions())
+
+    def commit(self, spans: Mapping[Partition, Span]) -> None:
+        """Tell Kafka how far we are. Only lag tools read it, so a failure changes nothing."""
+        done = [TopicPartition(*partition, span.last + 1) for partition, span in spans.items()]
+        try:
+            self._consumer.commit(offsets=done, asynchronous=True)
+        except KafkaException as error:
+            log.debug("commit to Kafka: %s", error)
+
+    def lag(self) -> int:
+        """Return the offsets not read yet, summed over partitions, as of the last fetch."""
+        total = 0
+        for place, position in self.positions.items():
+            marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            if marks is not None and marks[1] > 0:
+                total += max(0, marks[1] - position.next_offset)
+        return total
+
+    def is_caught_up(self) -> bool:
+        """Tell whether every partition of ours has been read to its end."""
+        return (
+            self.was_assigned
+            and not self.unplaced
+            # A message read after the end was reported moves the position beyond that end.
+            and all(position.next_offset <= self._ends.get(place, -1) for place, position in self.positions.items())
+        )
+
+    def check_broker(self) -> None:
+        """Clear `trouble` when the broker answers and has the topics again."""
+        try:
+            missing = self.missing_topics(_CHECK_SECONDS)
+        except RetryLater as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = f"topic {missing[0]} does not exist" if missing else None
+
+    def close(self) -> None:
+        """Leave the group at once, so that others take over without waiting for a time-out."""
+        self._closing = True
+        self._consumer.close()
+
+    def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
+        self.was_assigned = True
+        partitions = {Partition(entry.topic, entry.partition) for entry in assigned}
+        if not self._owner.is_quiet():
+            self._hold(partitions)
+            return
+        try:
+            starts = self._starts(partitions)
+        except RetryLater as error:
+            log.warning("%d partitions assigned, their start is not known yet: %s", len(partitions), error)
+            self._hold(partitions)
+        except MillraceError as error:
+            # An exception must not cross librdkafka's callback; poll raises it.
+            self._failure = error
+            self._hold(partitions)
+        else:
+            self._consumer.incremental_assign(with_offsets(starts))
+            self._placed(starts)
+            if self._paused:
+                self._consumer.pause([TopicPartition(*partition) for partition in starts])
+
+    def _hold(self, partitions: set[Partition]) -> None:
+        entries = [TopicPartition(*partition, OFFSET_BEGINNING) for partition in partitions]
+        self._consumer.incremental_assign(entries)
+        self._consumer.pause(entries)
+        self.unplaced |= partitions
+
+    def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
+        self._give_up(revoked, still_ours=True)
+
+    def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
+        log.warning("%d partitions lost: the group went on without this worker", len(lost))
+        self._give_up(lost, still_ours=False)
+
+    def _give_up(self, entries: list[TopicPartition], *, still_ours: bool) -> None:
+        if not self._closing:
+            self._owner.settle(still_ours)
+        for entry in entries:
+            partition = Partition(entry.topic, entry.partition)
+            self.positions.pop(partition, None)
+            self.unplaced.discard(partition)
+            self._ends.pop(partition, None)
+        self._consumer.incremental_unassign(entries)
+
+    def _starts(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
+        return {
+            partition: Position(start_offset(partition, resume, self._watermarks(partition)), resume.letters)
+            for partition, resume in self._ledger.resume(partitions).items()
+        }
+
+    def _watermarks(self, partition: Partition) -> tuple[int, int]:
+        with mapped_errors(f"reading the offsets of {partition}"):
+            marks = self._consumer.get_watermark_offsets(TopicPartition(*partition), _METADATA_SECONDS)
+        if marks is None:
+            raise RetryLater(f"Kafka: the offsets of {partition} did not come in time")
+        return marks
+
+    def _placed(self, starts: dict[Partition, Position]) -> None:
+        self.positions |= starts
+        self.unplaced -= set(starts)
+        for partition, position in starts.items():
+            log.info("%s: reading from offset %d", partition, position.next_offset)
+
+    def _placed_partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(*place) for place in self.positions]
+
+    def _on_event(self, message: Any) -> None:
+        error: KafkaError = message.error()
+        partition = Partition(message.topic(), message.partition())
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            self._ends[partition] = message.offset()
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+            log.warning("%s: the broker does not have the next offset: %s", partition, error.str())
+            if self.positions.pop(partition, None) is not None:
+                self.unplaced.add(partition)
+        elif error.code() in _GONE:
+            self.trouble = f"topic {message.topic()} does not exist"
+        else:
+            self._on_error(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        found = mapped(error, "reading")
+        if isinstance(found, Permanent):
+            self._failure = found
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            self.trouble = "the broker cannot be reached"

@@ -1,0 +1,132 @@
+"""Assemble a worker and see it through its life: wait for the neighbours, run, leave in order."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final, Protocol
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from contracts.clickhouse import connect
+from contracts.clock import Clock, SystemClock
+from contracts.errors import Permanent, RetryLater
+from contracts.settings import Settings
+from streaming.ingest.batch import BatchPolicy
+from streaming.ingest.health import Counts, Health
+from streaming.ingest.loop import Loop
+from streaming.ingest.offsets import Ledger
+from streaming.ingest.source import Source
+from streaming.ingest.writer import ClickHouseWriter, Writes
+
+# Longer than a healthy insert ever takes; after it the insert is tried again with its token.
+_ANSWER_SECONDS: Final = 60
+_RETRY_SECONDS: Final = 1.0
+
+log = logging.getLogger("millrace.ingest")
+
+
+class Stop(Protocol):
+    """What tells a worker to leave; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Tell whether to leave."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for it, and tell whether it came."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How one worker runs.
+
+    Args:
+        name: of the state file and in the server's query log.
+        until_caught_up: end when everything in the topic is read and written.
+        wrap_writer: puts something around the writer; for tests that break it.
+        clock: the time.
+    """
+
+    name: str = "worker-1"
+    until_caught_up: bool = False
+    wrap_writer: Callable[[Writes], Writes] = lambda writer: writer
+    clock: Clock = field(default_factory=SystemClock)
+
+
+def state_file(settings: Settings, name: str) -> Path:
+    """Return where the worker of this name keeps its state."""
+    return settings.millrace_home / "ingest" / f"{name}.json"
+
+
+def run_worker(settings: Settings, stop: Stop, options: WorkerOptions | None = None) -> Counts:
+    """Move events from Kafka to ClickHouse until `stop`; return what was written.
+
+    Raises:
+        Permanent: going on cannot help: a refused user, a missing table, a topic created anew.
+    """
+    options = options or WorkerOptions()
+    # Arrow's own allocator keeps what a batch freed (about 60 MB more at 50,000 rows); malloc gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
+    health = Health(state_file(settings, options.name), options.clock)
+    health.enter("starting")
+    client = _lazy_client(settings)
+    ledger = Ledger(client)
+    writer = ClickHouseWriter(client, options.name, secrets.token_hex(3), options.clock)
+    loop = Loop(BatchPolicy.of(settings), options.wrap_writer(writer), health, options.clock)
+    source = Source(settings, options.name, ledger, loop)
+    try:
+        if _await("ClickHouse", lambda: _check_tables(ledger), health, stop) and _await(
+            "Kafka", lambda: _check_topics(source), health, stop
+        ):
+            source.subscribe()
+            health.enter("running")
+            log.info("%s reads %s", options.name, ", ".join(settings.topics))
+            loop.run(source, stop, until_caught_up=options.until_caught_up)
+            health.tick(source.lag(), len(source.positions))
+    finally:
+        health.enter("stopping")
+        source.close()
+    return health.counts
+
+
+def _lazy_client(settings: Settings) -> Callable[[], Client]:
+    """Return a function that connects on its first success; failures are not remembered."""
+
+    @cache
+    def client() -> Client:
+        return connect(settings, send_receive_timeout=_ANSWER_SECONDS, compress=False)
+
+    return client
+
+
+def _check_tables(ledger: Ledger) -> None:
+    try:
+        ledger.check()
+    except Permanent as error:
+        raise Permanent(f"the raw tables cannot be read (has `millrace migrate` run?): {error}") from error
+
+
+def _check_topics(source: Source) -> None:
+    missing = source.missing_topics()
+    if missing:
+        raise RetryLater(f"topic {', '.join(missing)} does not exist")
+
+
+def _await(who: str, check: Callable[[], None], health: Health, stop: Stop) -> bool:
+    """Try `check` until it works; return False when `stop` came first."""
+    while not stop.is_set():
+        try:
+            check()
+        except RetryLater as error:
+            health.wait_for(who, str(error))
+            health.tick(0, 0)
+            stop.wait(_RETRY_SECONDS)
+        else:
+            health.found(who)
+            return True
+    return False
