@@ -1,0 +1,4 @@
+{# A hop is a database of that name, in every environment. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

@@ -1,0 +1,37 @@
+-- Each event once. A client that sends an event twice sends the same event_id, user and time, so the sorting
+-- key finds the repeats and ReplacingMergeTree with FINAL removes them, in whatever order they came.
+-- Sorted by hour first: marts are recomputed by touched hours and days, wherever late events belong.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    engine='ReplacingMergeTree()',
+    partition_by='toYYYYMM(event_time)',
+    order_by='(event_hour, user_id, event_time, event_id)',
+    settings={'index_granularity': 2048},
+    query_settings={'max_partitions_per_insert_block': 0},
+    post_hook='{{ record_watermark() }}'
+) }}
+
+with events as (
+
+    select * from {{ ref('stg_events') }}
+
+)
+
+select
+    event_hour,
+    user_id,
+    event_time,
+    event_id,
+    event_type,
+    session_id,
+    item_id,
+    item_category,
+    country,
+    device_type,
+    experiment_name,
+    experiment_variation,
+    quantity,
+    revenue
+from events
+where {{ landed() }}

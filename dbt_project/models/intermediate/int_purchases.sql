@@ -1,0 +1,18 @@
+-- Each purchase once, sorted by buyer: what experiments join their exposed users to.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    engine='ReplacingMergeTree()',
+    order_by='(user_id, event_time, event_id)',
+    post_hook='{{ record_watermark() }}'
+) }}
+
+with events as (
+
+    select * from {{ ref('stg_events') }}
+
+)
+
+select user_id, event_time, event_id, revenue
+from events
+where event_type = 'purchase' and {{ landed('int_events') }}

@@ -1,0 +1,30 @@
+-- One row a landed event, duplicates included: names and types as the marts use them, nothing else.
+with source as (
+
+    select * from {{ source('raw', 'events') }}
+
+)
+
+select
+    event_id,
+    event_type,
+    event_time,
+    toStartOfHour(event_time) as event_hour,
+    user_id,
+    session_id,
+    item_id,
+    item_category,
+    page_url,
+    country,
+    device_type,
+    search_query,
+    experiment_name,
+    experiment_variation,
+    toInt64(ifNull(quantity, 1)) as quantity,
+    -- Money stays decimal: a sum of decimals is the same in every order of arrival, a sum of floats is not.
+    toDecimal128(if(event_type = 'purchase', ifNull(price, 0), 0), 6) * ifNull(quantity, 1) as revenue,
+    kafka_topic,
+    kafka_partition,
+    kafka_offset,
+    ingested_at
+from source

@@ -1,0 +1,59 @@
+"""dbt in this process against a test's own server, with folders of the test's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+
+from contracts.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+
+
+@contextmanager
+def environment(settings: Settings, folder: Path) -> Iterator[None]:
+    """Point dbt at `settings`' server and below `folder`."""
+    variables = {
+        "CLICKHOUSE_HOST": settings.clickhouse_host,
+        "CLICKHOUSE_PORT": str(settings.clickhouse_port),
+        "CLICKHOUSE_USER": settings.clickhouse_user,
+        "CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "log"),
+    }
+    with patch.dict(os.environ, variables):
+        yield
+
+
+@cache
+def _manifest(port: int, folder: Path) -> Manifest:
+    del port  # part of the key: profiles are read when the project is parsed
+    parsed = dbtRunner().invoke(["--quiet", "parse", *_folders()])
+    assert parsed.success, parsed.exception
+    manifest: Manifest = parsed.result
+    return manifest
+
+
+def dbt(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run `dbt ARGUMENTS`; return the status of each node by name.
+
+    Raises:
+        AssertionError: dbt itself failed.
+    """
+    with environment(settings, folder):
+        manifest = _manifest(settings.clickhouse_port, folder)
+        done = dbtRunner(manifest=manifest).invoke(["--quiet", *arguments, *_folders()])
+    assert done.exception is None, done.exception
+    return {result.node.name: str(result.status) for result in done.result.results}
+
+
+def _folders() -> list[str]:
+    return ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]

@@ -1,0 +1,94 @@
+"""However the events arrived, the marts are those of a full rebuild, and those of the independent oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from contracts.names import MARTS
+from contracts.settings import Settings
+from tests.dbt_runs import dbt
+from tests.events import Landing, history
+from tests.oracle import marts
+
+pytestmark = [pytest.mark.clickhouse]
+Rows = dict[str, list[tuple[Any, ...]]]
+Loader = Callable[[pl.DataFrame, Landing, Callable[..., None]], None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture
+def run(clean_marts: None, clickhouse_server: Settings, folder: Path) -> Callable[..., None]:
+    def run_models(*arguments: str) -> None:
+        statuses = dbt(clickhouse_server, folder, "run", *arguments)
+        assert set(statuses.values()) == {"success"}, statuses
+
+    return run_models
+
+
+def contents(client: Client) -> Rows:
+    return {mart: sorted(client.query(f"SELECT * FROM marts.{mart}").result_rows, key=repr) for mart in MARTS}
+
+
+def in_one_run(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    landing.land(events)
+    run()
+
+
+def in_many_small_runs(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    for part in events.iter_slices(53):
+        landing.land(part)
+        run()
+
+
+def newest_first(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    for part in events.sort("event_time", descending=True).iter_slices(120):
+        landing.land(part)
+        run()
+
+
+def with_every_run_repeated(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    for part in events.iter_slices(120):
+        landing.land(part)
+        run()
+        run()
+
+
+def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    stops = (
+        "int_events",
+        "stg_events int_events int_item_hourly",
+        "int_events int_user_daily int_item_users",
+    )
+    for part, reached in zip(events.iter_slices(80), stops * 2, strict=False):
+        landing.land(part)
+        run(*(["--select", *reached.split()] if reached != "int_events" else []))
+    run()
+
+
+@pytest.mark.parametrize(
+    "load",
+    [in_one_run, in_many_small_runs, newest_first, with_every_run_repeated, with_runs_that_stopped_half_way],
+)
+def test_the_marts_equal_a_full_rebuild_and_the_oracle(
+    load: Loader, clickhouse: Client, run: Callable[..., None]
+) -> None:
+    events = history(seed=7, events=240)
+    load(events, Landing(clickhouse), run)
+    incremental = contents(clickhouse)
+    run("--full-refresh")
+    assert incremental == contents(clickhouse)
+    for name, expected in marts(events).items():
+        columns = [column if column != "hour" else "event_hour" for column in expected.columns]
+        query = f"SELECT {', '.join(columns)} FROM marts.{name} ORDER BY 1, 2"
+        found = [tuple(row) for row in clickhouse.query(query, query_tz="UTC", tz_mode="aware").result_rows]
+        assert found == sorted(expected.rows(), key=lambda row: (row[0], row[1])), name
