@@ -1,0 +1,1 @@
+"""Dagster: lineage, runs at streaming cadence, checks and alerts; `definitions.py` only assembles."""

@@ -1,0 +1,1 @@
+"""From failed checks and runs to messages people can trust: incidents, rendering, delivery."""

@@ -1,0 +1,143 @@
+"""Every dbt model as an asset and every dbt test as an asset check, run by dbt in this process."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+from dagster_dbt.asset_utils import get_asset_check_key_for_test
+
+from contracts.errors import Permanent, RetryLater
+from orchestration.assets.dbt_translation import MillraceTranslator
+from orchestration.assets.table_metadata import table_metadata
+from orchestration.resources.clickhouse import ClickHouse
+from orchestration.resources.dbt import InProcessDbt, NodeResult
+from orchestration.resources.dbt_project import manifest
+
+_TRANSLATOR: Final = MillraceTranslator()
+_DONE: Final = {"success", "no-op"}
+_SQL_CHARACTERS: Final = 8_000
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The project's nodes: dbt's names to Dagster's keys."""
+
+    assets: Mapping[str, dg.AssetKey]
+    checks: Mapping[str, dg.AssetCheckKey]
+
+
+@cache
+def nodes() -> Nodes:
+    """Return the keys of the models and tests that became assets and checks."""
+    parsed = manifest()
+    kinds = {name: node["resource_type"] for name, node in parsed["nodes"].items()}
+    tests = (name for name, kind in kinds.items() if kind == "test")
+    keys = {name: get_asset_check_key_for_test(parsed, _TRANSLATOR, name, project=None) for name in tests}
+    return Nodes(
+        assets={
+            name: _TRANSLATOR.get_asset_spec(parsed, name, None).key
+            for name, kind in kinds.items()
+            if kind in {"model", "seed", "snapshot"}
+        },
+        checks={name: key for name, key in keys.items() if key is not None},
+    )
+
+
+def never_blocking(assets: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """Return `assets` with checks that fail without failing the run.
+
+    dagster-dbt makes tests of severity error blocking: a failed test would then be told twice, as a failed
+    check and as a failed run.
+    """
+    attributes = assets.get_attributes_dict()
+    specs = attributes["check_specs_by_output_name"]
+    calm = {name: spec._replace(blocking=False) for name, spec in specs.items()}
+    return dg.AssetsDefinition.dagster_internal_init(**(attributes | {"check_specs_by_output_name": calm}))
+
+
+@never_blocking
+@dbt_assets(manifest=manifest(), name="dbt", dagster_dbt_translator=_TRANSLATOR)
+def dbt_models(
+    context: dg.AssetExecutionContext, dbt: InProcessDbt, clickhouse: ClickHouse
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Run what is selected: `dbt run` for models, `dbt test` for checks, `dbt build` for both."""
+    command, arguments = _command(context.selected_asset_keys, context.selected_asset_check_keys)
+    results = dbt.invoke(command, arguments)
+    built = [result for result in results if result.unique_id in nodes().assets and result.status in _DONE]
+    tables = _tables(context, clickhouse, (result.unique_id for result in built))
+    for result in built:
+        key = nodes().assets[result.unique_id]
+        yield dg.MaterializeResult(asset_key=key, metadata={**_timing(result), **tables.get(key, {})})
+    for result in results:
+        check = nodes().checks.get(result.unique_id)
+        if check is not None and check in context.selected_asset_check_keys and result.status != "skipped":
+            yield _check_result(check, result)
+    _raise_failures(command, results)
+
+
+def _command(assets: Iterable[dg.AssetKey], checks: Iterable[dg.AssetCheckKey]) -> tuple[str, list[str]]:
+    """Return the dbt command and selection; everything selected needs no selection, which is faster."""
+    wanted, wanted_checks = set(assets), set(checks)
+    names = [name for name, key in nodes().assets.items() if key in wanted]
+    tests = [name for name, key in nodes().checks.items() if key in wanted_checks]
+    parsed = manifest()["nodes"]
+    seeds = any(parsed[name]["resource_type"] != "model" for name in names)
+    command = "test" if not names else "build" if tests or seeds else "run"
+    arguments = [] if command == "run" else ["--exclude-resource-type", "unit_test"]
+    everything = len(names) == len(nodes().assets) and not tests
+    if not everything:
+        paths = [".".join(parsed[name]["fqn"]) for name in (*names, *tests)]
+        arguments += ["--indirect-selection", "empty", "--select", *(f"fqn:{path}" for path in paths)]
+    return command, arguments
+
+
+def _tables(
+    context: dg.AssetExecutionContext, clickhouse: ClickHouse, unique_ids: Iterable[str]
+) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
+    """Return row counts and columns; the models are built, so a failure to look is only a warning."""
+    try:
+        with clickhouse.client() as client:
+            return table_metadata(client, [nodes().assets[name] for name in unique_ids])
+    except (RetryLater, Permanent) as error:
+        context.log.warning(f"No row counts: {error}")
+        return {}
+
+
+def _timing(result: NodeResult) -> dict[str, Any]:
+    return {"dbt_seconds": round(result.seconds, 3), "dbt_message": result.message}
+
+
+def _check_result(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.status == "pass",
+        severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+        description=result.message or None,
+        metadata={
+            "failed_rows": result.failures or 0,
+            "dbt_seconds": round(result.seconds, 3),
+            "sql": dg.MetadataValue.md(_fenced(result.sql)),
+        },
+    )
+
+
+def _raise_failures(command: str, results: Iterable[NodeResult]) -> None:
+    """Fail the step when a model failed, or when a test could not be run at all."""
+    failed = [result for result in results if result.status == "error"]
+    if not failed:
+        return
+    reasons = "\n".join(f"{result.unique_id}: {result.message.strip()}" for result in failed)
+    raise dg.Failure(
+        description=f"dbt {command}: {len(failed)} of {len(list(results))} failed\n{reasons}",
+        metadata={result.unique_id: dg.MetadataValue.md(_fenced(result.sql)) for result in failed},
+        allow_retries=False,
+    )
+
+
+def _fenced(sql: str) -> str:
+    shown = sql.strip()[:_SQL_CHARACTERS] or "-- dbt could not compile it"
+    return f"```sql\n{shown}\n```"

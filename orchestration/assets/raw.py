@@ -1,0 +1,45 @@
+"""The hops before dbt as external assets: Millrace's workers write them, Dagster only shows them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from contracts.names import RAW_DEAD_LETTERS, RAW_EVENTS
+from contracts.settings import Settings
+
+PLATFORM_OWNERS = ("team:platform",)
+
+
+def table_key(name: str) -> dg.AssetKey:
+    """Return the asset key of a ClickHouse table written `database.table`."""
+    return dg.AssetKey(name.split("."))
+
+
+def raw_specs(settings: Settings) -> list[dg.AssetSpec]:
+    """Return the Kafka topic and the two raw tables, each depending on the hop before it."""
+    topic = dg.AssetSpec(
+        key=["kafka", settings.kafka_topic],
+        description="Clickstream events as clients send them: JSON, keyed by user.",
+        group_name="kafka",
+        kinds={"kafka"},
+        owners=list(PLATFORM_OWNERS),
+    )
+    tables = {
+        RAW_EVENTS: "Every event, once, with the Kafka position it came from. Written by the ingest workers.",
+        RAW_DEAD_LETTERS: "What could not be an event: the original bytes and the reason.",
+    }
+    return [
+        topic,
+        *(
+            dg.AssetSpec(
+                key=table_key(name),
+                deps=[topic.key],
+                description=description,
+                group_name="raw",
+                kinds={"clickhouse"},
+                owners=list(PLATFORM_OWNERS),
+                metadata={"dagster/table_name": name},
+            )
+            for name, description in tables.items()
+        ),
+    ]

@@ -1,0 +1,26 @@
+"""DAGSTER_HOME: made ready before anything opens it, because two first openings at once break its databases."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.resources.dbt_project import ROOT
+
+
+def prepare_home(folder: Path) -> None:
+    """Copy this project's dagster.yaml to `folder` and create Dagster's databases there.
+
+    Dagster stamps its SQLite files without a lock: `dagster dev` and a status line that open a new folder at
+    the same moment leave two version stamps behind, and nothing opens it again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.copyfile(ROOT / "dagster.yaml", folder / "dagster.yaml")
+        with dg.DagsterInstance.from_config(str(folder)) as instance:
+            instance.get_runs_count()
+            instance.event_log_storage.has_asset_key(dg.AssetKey("none"))  # creates the event log's index

@@ -1,0 +1,29 @@
+"""Jobs: the marts with the item-sales check on them at streaming cadence, dbt's tests less often."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dagster as dg
+
+from contracts.names import DBT_JOB
+from orchestration.assets.dbt_models import dbt_models
+from orchestration.checks.item_sales import item_sales_within_expected
+
+TESTS_JOB: Final = "dbt_tests"
+
+_models = dg.AssetSelection.assets(*dbt_models.keys)
+
+marts_job = dg.define_asset_job(
+    DBT_JOB,
+    selection=_models.without_checks() | dg.AssetSelection.checks(item_sales_within_expected),
+    description="All dbt models, then the item-sales check.",
+    executor_def=dg.in_process_executor,
+)
+tests_job = dg.define_asset_job(
+    TESTS_JOB,
+    selection=dg.AssetSelection.checks_for_assets(*dbt_models.keys)
+    - dg.AssetSelection.checks(item_sales_within_expected),
+    description="dbt's data tests, as asset checks.",
+    executor_def=dg.in_process_executor,
+)

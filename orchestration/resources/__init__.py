@@ -1,0 +1,1 @@
+"""Clients the assets and sensors are given: ClickHouse, and dbt in this process."""

@@ -1,0 +1,132 @@
+"""Asks for the marts when new raw rows have landed: at most one run at a time, every 5 seconds at most.
+
+What it does when ClickHouse is down, busy or refuses: it skips and says so; the cursor stays.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+from clickhouse_connect.driver.client import Client
+
+from contracts.clock import SystemClock
+from contracts.errors import Permanent, RetryLater
+from contracts.names import DBT_JOB, RAW_EVENTS
+from orchestration.jobs import marts_job
+from orchestration.resources.clickhouse import ClickHouse
+
+# The daemon looks every 5 s; with exactly 5 here, a look that is early by milliseconds would be skipped.
+INTERVAL_SECONDS: Final = 4
+RETRY_SECONDS: Final = 60
+# A selection made in the UI runs as Dagster's own job; it builds the same tables, so it counts as well.
+_UI_JOB: Final = "__ASSET_JOB"
+_GOING: Final = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# Answered by the projection from the parts' headers: the cost does not grow with the rows.
+_POSITION: Final = f"""
+SELECT kafka_topic, kafka_partition, max(kafka_offset)
+FROM {RAW_EVENTS}
+GROUP BY kafka_topic, kafka_partition
+ORDER BY kafka_topic, kafka_partition
+"""  # noqa: S608 - our own constant
+
+Position = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What was asked for last.
+
+    Args:
+        position: highest landed offset by `topic/partition` when the last run was asked for.
+        serial: number of runs asked for; part of the run key, so that a table that was emptied and filled
+            again to the same position is not mistaken for one already built.
+        asked_at: when, in epoch seconds.
+
+    """
+
+    position: Position
+    serial: int = 0
+    asked_at: float = 0.0
+
+    @classmethod
+    def read(cls, text: str | None) -> "Cursor":
+        """Return the cursor written by `write`; anything else counts as none, which only costs a run."""
+        try:
+            return cls(**json.loads(text)) if text else cls({})
+        except (ValueError, TypeError):
+            return cls({})
+
+    def write(self) -> str:
+        """Return the cursor as text."""
+        return json.dumps({"position": self.position, "serial": self.serial, "asked_at": self.asked_at})
+
+
+@dg.sensor(
+    job=marts_job,
+    minimum_interval_seconds=INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for the marts when new raw rows have landed and no run is going.",
+)
+def raw_rows(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.SensorResult | dg.SkipReason:
+    """Compare the landing position with the cursor.
+
+    The cursor moves when a run is asked for. A run that fails did not build what it was asked for: it is
+    asked for again with the next rows, and without new rows once a minute.
+    """
+    going = _run_going(context.instance)
+    if going is not None:
+        state = going.status.value.lower()
+        return dg.SkipReason(f"Run {going.run_id[:8]} ({going.job_name}) is still going ({state}).")
+    try:
+        with clickhouse.client() as client:
+            position = landing_position(client)
+    except RetryLater as error:
+        return dg.SkipReason(f"ClickHouse cannot be reached at {clickhouse.address}; trying again. {error}")
+    except Permanent as error:
+        return dg.SkipReason(f"ClickHouse at {clickhouse.address} refuses; see `millrace doctor`. {error}")
+    return _decide(context.instance, Cursor.read(context.cursor), position)
+
+
+def landing_position(client: Client) -> Position:
+    """Return the highest offset landed in raw by `topic/partition`."""
+    rows = client.query(_POSITION).result_rows
+    return {f"{topic}/{partition}": int(offset) for topic, partition, offset in rows}
+
+
+def _decide(instance: dg.DagsterInstance, cursor: Cursor, position: Position) -> dg.SensorResult | dg.SkipReason:
+    now = SystemClock().now().timestamp()
+    if not position:
+        return dg.SkipReason(f"{RAW_EVENTS} is empty: nothing has landed yet.")
+    retry = position == cursor.position
+    if retry:
+        if not _last_run_failed(instance):
+            return dg.SkipReason(f"No new rows in {RAW_EVENTS} since the last run was asked for.")
+        if now - cursor.asked_at < RETRY_SECONDS:
+            return dg.SkipReason("The last run failed, nothing new has landed; trying again within a minute.")
+    following = Cursor(position, cursor.serial + 1, now)
+    digest = hashlib.sha256(json.dumps(position).encode()).hexdigest()[:12]
+    request = dg.RunRequest(
+        run_key=f"{following.serial}-{digest}", tags={"millrace/reason": "retry" if retry else "new rows"}
+    )
+    return dg.SensorResult(run_requests=[request], cursor=following.write())
+
+
+def _run_going(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    for job in (DBT_JOB, _UI_JOB):
+        runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=_GOING), limit=1)
+        if runs:
+            return runs[0]
+    return None
+
+
+def _last_run_failed(instance: dg.DagsterInstance) -> bool:
+    runs = instance.get_runs(dg.RunsFilter(job_name=DBT_JOB), limit=1)
+    return bool(runs) and runs[0].status is dg.DagsterRunStatus.FAILURE
