@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,8 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import connect
 from contracts.settings import Settings
-from local.paths import clickhouse_library, kafka_jars
+from local.install import kafka_is_installed
+from local.paths import clickhouse_library
 from local.ports import free_ports
 from local.servers import clickhouse_service, kafka_service
 from local.service import RunningService
@@ -46,8 +47,8 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sett
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Apache Kafka; yields its bootstrap address."""
-    if shutil.which("java") is None or not any(kafka_jars().glob("kafka_*.jar")):
-        pytest.skip("a real Kafka needs Java 17 and `make setup` with Maven")
+    if os.environ.get("KAFKA") == "memory" or not kafka_is_installed():
+        pytest.skip("needs a real Kafka: Java 17 and Maven, and KAFKA not set to memory")
     home = tmp_path_factory.mktemp("kafka")
     port, controller = free_ports(2)
     server = RunningService(kafka_service(home / "broker", port, controller, 8), home)
@@ -67,6 +68,15 @@ def clickhouse(clickhouse_server: Settings) -> Iterator[Client]:
         client.command(f"TRUNCATE TABLE {table}")
     yield client
     client.close()
+
+
+@pytest.fixture
+def clean_marts(clickhouse: Client) -> None:
+    """No models and no watermarks: dbt begins from nothing."""
+    for database in ("staging", "intermediate", "marts"):
+        clickhouse.command(f"DROP DATABASE IF EXISTS {database} SYNC")
+        clickhouse.command(f"CREATE DATABASE {database}")
+    clickhouse.command("TRUNCATE TABLE ops.model_watermarks")
 
 
 @pytest.fixture

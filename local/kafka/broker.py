@@ -73,9 +73,7 @@ class KafkaBroker:
         if (data / "meta.properties").exists():
             return
         cluster = self._java("kafka.tools.StorageTool", "random-uuid").stdout.strip().splitlines()[-1]
-        self._java(
-            "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._properties)
-        )
+        self._java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._properties))
 
     def command(self) -> list[str]:
         """Return the broker's command line."""

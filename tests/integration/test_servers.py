@@ -27,5 +27,5 @@ def test_the_ingest_user_may_read_offsets_but_no_events(clickhouse_server: Setti
     )
     client = connect(settings)
     assert client.query("SELECT max(kafka_offset) FROM raw.events").result_rows
-    with pytest.raises(Permanent, match="ACCESS_DENIED|Not enough privileges"), mapped_errors():
+    with pytest.raises(Permanent, match=r"ACCESS_DENIED|Not enough privileges"), mapped_errors():
         client.query("SELECT user_id FROM raw.events")

@@ -1,0 +1,5 @@
+"""`python -m cli` is `millrace`."""
+
+from cli.main import main
+
+main()

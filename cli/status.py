@@ -1,0 +1,47 @@
+"""`millrace status`: what runs, and how far the data has come."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from contracts.clickhouse import connect
+from contracts.errors import MillraceError
+from contracts.settings import load_settings
+from local.launch import read_state
+from local.progress import read_progress
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Show the stack's processes and how fresh each hop is; exit 1 when nothing runs here."""
+    settings = load_settings()
+    state = read_state(settings.millrace_home)
+    report: dict[str, object] = {"services": state["services"] if state else {}}
+    try:
+        with connect(settings) as client:
+            report["data"] = read_progress(client, settings).as_dict()
+    except MillraceError as error:
+        report["data"] = {"error": str(error)[:300]}
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    if not state:
+        raise typer.Exit(1)
+
+
+def _print(report: dict[str, object]) -> None:
+    services = report["services"]
+    if not services:
+        typer.echo("no stack runs here; start one with `millrace up`")
+    if isinstance(services, dict):
+        for name, service in services.items():
+            typer.echo(f"{name:<12} process {service['pid']}, restarted {service['restarts']} times, {service['log']}")
+    data = report["data"]
+    if isinstance(data, dict):
+        for name, value in data.items():
+            typer.echo(f"{name:<12} {value}")

@@ -1,0 +1,1 @@
+"""The main job from end to end: start the stack, load history, go live, plant a spike, reckon, report."""
