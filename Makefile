@@ -1,0 +1,56 @@
+# `make demo` and `make test` do all the set-up they need; both skip what is done.
+PYTHON ?= python3
+BIN := .venv/bin
+DURATION ?=
+SOURCE ?=
+RATE ?= 500
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' || \
+	  { echo "millrace: Python 3.11 or 3.12 is needed; name one with: make PYTHON=python3.11 ..." >&2; exit 2; }
+	@echo "millrace: creating .venv from requirements.lock (about a minute)" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: .venv/.stamp ## Install everything into .venv and .local (demo and test do it by themselves)
+	@$(BIN)/python -m local.install
+
+demo: setup ## The whole path with a planted spike and an alert; DURATION=120 to stop by itself, SOURCE=online-retail
+	@$(BIN)/millrace demo --rate $(RATE) $(if $(DURATION),--duration $(DURATION)) $(if $(SOURCE),--source $(SOURCE))
+
+up: setup ## Start the local stack and keep it running
+	@$(BIN)/millrace up
+
+test: setup lint ## Lint, type-check and run every test
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: setup ## Ruff and mypy
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+
+format: setup ## Let ruff put the code in shape
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+bench-generate: setup ## Events/s the simulator makes on one core
+	@$(BIN)/python -m benchmarks.generate
+
+bench-ingest: setup ## Events/s from Kafka to raw.events
+	@$(BIN)/python -m benchmarks.ingest
+
+lock: setup ## Write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: ## Remove the data of the local stack (not .venv, not .local)
+	@rm -rf var

@@ -1,0 +1,73 @@
+"""docker-compose.yml cannot be started where there is no engine, so it is held against the settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.main import app
+from contracts.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name for name, service in SERVICES.items() if service["image"].startswith("millrace:")}
+NOT_SETTINGS = {"DAGSTER_HOME"}
+
+
+def test_every_variable_of_our_services_is_a_setting_with_an_allowed_value() -> None:
+    for name in OURS:
+        environment = dict(SERVICES[name]["environment"])
+        known = {field.upper() for field in Settings.model_fields} | NOT_SETTINGS
+        assert set(environment) <= known, name
+        values = {key.lower(): value for key, value in environment.items() if not value.startswith("${")}
+        Settings(_env_file=None, **{key: value for key, value in values.items() if key != "dagster_home"})
+
+
+def test_our_services_look_for_the_servers_where_compose_puts_them() -> None:
+    for name in OURS:
+        environment = SERVICES[name]["environment"]
+        host, port = environment["KAFKA_BROKER_URL"].split(":")
+        assert f"PLAINTEXT://{host}:{port}" == SERVICES[host]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+        server = SERVICES[environment["CLICKHOUSE_HOST"]]
+        assert any(entry.endswith(f":{environment['CLICKHOUSE_PORT']}") for entry in server["ports"])
+
+
+def test_the_published_ports_are_the_settings_defaults() -> None:
+    published = {entry.split(":")[-1] for service in SERVICES.values() for entry in service.get("ports", [])}
+    fields = ("clickhouse_port", "clickhouse_native_port", "dagster_port")
+    assert published == {str(Settings.model_fields[field].default) for field in fields}
+
+
+def test_the_broker_has_the_default_number_of_partitions() -> None:
+    partitions = SERVICES["kafka"]["environment"]["KAFKA_NUM_PARTITIONS"]
+    assert int(partitions) == Settings.model_fields["kafka_partitions"].default
+
+
+def test_every_image_has_a_fixed_version() -> None:
+    dockerfile = re.search(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert dockerfile
+    for image in [dockerfile.group(1), *(service["image"] for service in SERVICES.values())]:
+        assert re.search(r":\d", image), image
+
+
+def test_servers_and_lasting_processes_have_health_checks_and_named_volumes() -> None:
+    checked = {name for name, service in SERVICES.items() if "healthcheck" in service}
+    assert checked >= {"kafka", "clickhouse", "ingest", "dagster-webserver", "dagster-daemon"}
+    used = {entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])}
+    assert used == set(COMPOSE["volumes"])
+
+
+def test_the_commands_that_the_services_run_exist() -> None:
+    commands = {info.callback.__name__ for info in app.registered_commands if info.callback}
+    for name in OURS:
+        program, *arguments = SERVICES[name]["command"]
+        assert program != "millrace" or arguments[0] in commands, name
+
+
+def test_the_kafka_of_compose_is_the_kafka_of_the_local_stack() -> None:
+    version = SERVICES["kafka"]["image"].split(":")[1]
+    assert f"<version>{version}</version>" in (ROOT / "local" / "kafka" / "pom.xml").read_text()
