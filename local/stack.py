@@ -20,6 +20,10 @@ from orchestration.home import prepare_home
 PARTS: Final = ("clickhouse", "kafka", "slack", "ingest", "dagster", "simulator")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _LOCAL_FLUSH_SECONDS: Final = 1.0
+_MEANS: Final = (
+    "librdkafka's built-in broker is used; its events live in memory and are gone when it stops, "
+    "and the producer waits for the workers so that none is dropped"
+)
 
 
 @dataclass(frozen=True)
@@ -199,15 +203,13 @@ class Stack:
 
 
 def choose_kafka(settings: Settings) -> tuple[Settings, str | None]:
-    """Return the settings to go on with, and a sentence when the real Kafka cannot be had here."""
-    if settings.kafka == "memory" or kafka_is_installed():
+    """Return the settings to go on with, and a sentence on what it means when that is not a real Kafka."""
+    is_elsewhere = settings.kafka_broker_url.rsplit(":", 1)[0] not in _LOOPBACK
+    if settings.kafka == "memory":
+        return settings, f"KAFKA=memory: {_MEANS}"
+    if is_elsewhere or kafka_is_installed():
         return settings, None
-    if settings.kafka_broker_url.rsplit(":", 1)[0] not in _LOOPBACK:
-        return settings, None
-    sentence = (
-        "Apache Kafka is not installed (it needs Java 17 and Maven): using librdkafka's built-in broker, "
-        "whose events are gone when it stops"
-    )
+    sentence = f"Apache Kafka is not installed (it needs Java 17 and Maven): {_MEANS}"
     return settings.model_copy(update={"kafka": "memory"}), sentence
 
 
