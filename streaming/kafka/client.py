@@ -42,6 +42,8 @@ def common_config(settings: Settings) -> dict[str, Any]:
         "security.protocol": settings.kafka_security_protocol,
         # Shows on the broker's side who is connected.
         "client.id": "millrace",
+        # What is wrong is said once by the error callbacks; librdkafka's own lines come dozens a second.
+        "log_level": 2,
         # A broker that restarts comes back in seconds; librdkafka's default backs off to 10 s.
         "reconnect.backoff.max.ms": 2_000,
         # Small requests (metadata, offsets) must not wait behind Nagle's algorithm.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -56,19 +57,28 @@ class EventProducer:
         folder: where the record and `produced.json` go.
         clock: for rates, ages and names.
         pacer: asked before each batch; None sends at once.
+        say: told once when Kafka cannot be reached, and once when it is back.
 
     Raises:
         UserError: the folder cannot be written.
         RetryLater, Permanent: the topic is missing and cannot be created.
     """
 
-    def __init__(self, settings: Settings, folder: Path, clock: Clock, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        clock: Clock,
+        pacer: Pacer | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._recorder = Recorder(folder, clock)
         self.partitions = ensure_topic(settings, clock=clock)
         self.summary = Summary(started_at=clock.now().isoformat())
         self._topic, self._folder, self._clock, self._pacer = settings.kafka_topic, folder, clock, pacer
         with mapped_errors("producer"):
             self._producer = Producer(producer_config(settings) | {"error_cb": self._trouble})
+        self._say, self._address, self._is_away = say, settings.kafka_broker_url, False
         self._fatal: Permanent | None = None
         self._by_fault: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
@@ -187,12 +197,18 @@ class EventProducer:
             pl.Series("offset", np.array(batch.offsets, dtype=np.int64)),
         ).filter(pl.col("offset") >= 0)
         self.summary.delivered += rows.height
+        if rows.height and self._is_away:
+            self._is_away = False
+            self._say(f"Kafka at {self._address} is back")
         faults = rows.filter(pl.col("fault") != "")["fault"].value_counts()
         self._by_fault.update(dict(faults.iter_rows()))
         self._recorder.add(rows)
 
     def _trouble(self, error: KafkaError) -> None:
-        # Connections that come and go are librdkafka's business; only what cannot heal concerns us.
+        # Connections that come and go are librdkafka's business; a person wants to know when all are gone.
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._is_away:  # noqa: SLF001 - no public alias
+            self._is_away = True
+            self._say(f"Kafka at {self._address} cannot be reached; events wait and are sent when it is back")
         found = mapped(error, "producer")
         if isinstance(found, Permanent):
             self._fatal = found

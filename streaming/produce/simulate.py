@@ -55,7 +55,7 @@ def open_producer(settings: Settings, folder: Path, around: Surroundings) -> Eve
     pacer = None
     if settings.kafka == "memory":
         pacer = MemoryPacer(settings, around.clock, around.say, around.stopped)
-    return EventProducer(settings, folder, around.clock, pacer)
+    return EventProducer(settings, folder, around.clock, pacer, around.say)
 
 
 def simulate(
