@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -29,6 +30,7 @@ app = typer.Typer(
 for command in (demo, up, status, doctor, migrate, produce, replay, ingest):
     app.command()(command)
 
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 _USAGE, _FAILED, _INTERRUPTED = 2, 1, 130
 
 
@@ -46,10 +48,12 @@ def run(arguments: list[str]) -> int:
         return _USAGE
     except ClickException as error:
         return _fail(f"{error.format_message()} (see `millrace --help`)", _USAGE)
-    except UserError as error:
-        return _fail(str(error), _USAGE)
     except MillraceError as error:
-        return _fail(str(error), _FAILED)
+        return _fail(str(error), _USAGE if isinstance(error, UserError) else _FAILED)
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        return _fail(f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space", _FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     return int(code or 0)

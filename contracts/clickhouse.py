@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from contracts.settings import Settings
 # Server errors that pass by themselves: time-outs, too many queries or parts, memory or disk short for
 # now, a table read-only while its replica recovers, an insert whose fate is unknown.
 _PASSING: Final = frozenset({3, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 319, 394, 425, 999})
+# What the client logs about a lost connection, the exception says again; the caller decides who hears it.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 _CODE = re.compile(r"\b[Cc]ode:? (\d+)")
 
 

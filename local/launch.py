@@ -68,7 +68,7 @@ class Launched:
         self._start(self.stack.dagster())
 
     def write_state(self) -> None:
-        """Write what runs to `stack.json`, whole or not at all."""
+        """Write what runs to `stack.json`, whole or not at all; a full disk must not end what runs."""
         services = {
             name: {"pid": running.pid, "restarts": self.supervisor.restarts(name), "log": str(running.log)}
             for name, running in self.supervisor.running.items()
@@ -83,8 +83,11 @@ class Launched:
             indent=2,
         )
         fresh = self._state.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.replace(self._state)
+        try:
+            fresh.write_text(text)
+            fresh.replace(self._state)
+        except OSError as error:
+            self.say(f"{self._state} cannot be written: {error.strerror}")
 
     def run_until_interrupted(self) -> None:
         """Look after the services until Ctrl-C or SIGTERM."""

@@ -31,7 +31,7 @@ class Stack:
     """What the local stack consists of for given settings.
 
     Args:
-        settings: as read from the environment; `address_of_memory_broker` completes them later.
+        settings: as read from the environment; the built-in broker's address is filled in once it runs.
         slack_port: the port of the Slack stand-in; unused with a real token.
         workers: number of ingest workers.
     """

@@ -26,15 +26,16 @@ class Cadence:
         self._since = since
 
     @cached_property
-    def _instance(self) -> dg.DagsterInstance:
+    def instance(self) -> dg.DagsterInstance:
+        """The instance, opened on first use."""
         # Dagster resolves paths of its instance through this variable.
         os.environ["DAGSTER_HOME"] = str(self._home)
         return dg.DagsterInstance.get()
 
     def sample(self) -> None:
         """Look how many runs wait right now, and keep the highest."""
-        self.waiting_max = max(self.waiting_max, runs_waiting(self._instance))
+        self.waiting_max = max(self.waiting_max, runs_waiting(self.instance))
 
     def summary(self) -> CadenceSummary:
         """Return the figures so far."""
-        return cadence_summary(self._instance, self._since)
+        return cadence_summary(self.instance, self._since)

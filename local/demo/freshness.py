@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 from clickhouse_connect.driver.client import Client
 
+from contracts.clickhouse import mapped_errors
 from contracts.errors import MillraceError
 from local.demo.reckoning import read_record
 
@@ -77,12 +78,13 @@ class FreshnessProbe:
             try:
                 client = client or self._connect()
                 self._poll(client)
-            except (MillraceError, Exception):
+            except MillraceError:  # the probe outlives any outage of what it probes
                 client = None
             time.sleep(_POLL_SECONDS)
 
     def _poll(self, client: Client) -> None:
-        rows = client.query(_WATERMARK).result_rows
+        with mapped_errors():
+            rows = client.query(_WATERMARK).result_rows
         now = datetime.now(UTC)
         for partition, offset in rows:
             if offset > self._seen.get(partition, -1):

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from contracts.clickhouse import connect
-from contracts.errors import Permanent
-from local.demo.alerts import first_about, posted
+from contracts.clickhouse import connect, mapped_errors
+from contracts.errors import Permanent, RetryLater
+from local.demo.alerts import announced, first_about, posted, told
 from local.demo.cadence import Cadence
 from local.demo.freshness import FreshnessProbe
 from local.demo.reckoning import reckon
@@ -64,6 +64,7 @@ class Demo:
         self._options = options
         self._say = say
         self._record = launched.stack.home / "record"
+        self._cadence = Cadence(launched.stack.home / "dagster", datetime.now(UTC))
         self._next_status = 0.0
         self._phase = "history"
 
@@ -75,11 +76,9 @@ class Demo:
         """
         started = time.monotonic()
         self._launched.start(_SERVERS)
+        self._client = connect(self._launched.stack.settings)
         history = self._job("history", self._options.source.history(self._record))
         self._launched.start_dagster()
-        self._client = connect(self._launched.stack.settings)
-        cadence = Cadence(self._launched.stack.home / "dagster", datetime.now(UTC))
-        self._cadence = cadence
         self._until(lambda: history.exit_code is not None, _CATCH_UP_SECONDS * 4, "the history to be produced")
         self._refuse_failure(history)
         self._until(self._caught_up, _CATCH_UP_SECONDS, "the marts to hold the history")
@@ -109,13 +108,9 @@ class Demo:
         self.report.live_seconds = round(time.monotonic() - began, 1)
         self._phase = "catch up"
         self._until(self._caught_up, _CATCH_UP_SECONDS, "the marts to catch up")
-        if self.report_spike_item():
-            self._until(self._spike_alerted, _ALERT_SECONDS, "", fatal=False)
-
-    def report_spike_item(self) -> str:
-        """Return the item whose sales were made to jump, from the producer's ground truth."""
         self.report.spike_item = self._options.source.spike_item()
-        return self.report.spike_item
+        if self.report.spike_item:
+            self._until(self._spike_alerted, _ALERT_SECONDS, "", fatal=False)
 
     def _finish(self, probe: FreshnessProbe, live_since: datetime) -> None:
         report, stack = self.report, self._launched.stack
@@ -131,34 +126,35 @@ class Demo:
         report.check_evaluations = cadence.check_evaluations
         report.run_p95_s = cadence.end_to_end_p95
         report.runs_waiting_max = self._cadence.waiting_max
-        report.alerts_sent = len(posted(stack.slack_file))
+        report.alerts_sent = self._alerts()
         self._spike_alerted()
 
     def _spike_alerted(self) -> bool:
-        if not self.report.spike_item:
+        item, began = self.report.spike_item, self._options.source.spike_began()
+        if not item or not began:
             return False
-        at = first_about(posted(self._launched.stack.slack_file), self.report.spike_item)
+        if not self._launched.stack.uses_slack_stand_in:
+            self.report.spike_alerted = item in announced(self._cadence.instance)
+            return self.report.spike_alerted
+        at = first_about(posted(self._launched.stack.slack_file), item, began)
         self.report.spike_alerted = at is not None
-        began = self._options.source.spike_began()
-        if at and began:
+        if at:
             self.report.spike_to_alert_s = round((at - began).total_seconds(), 1)
-        return at is not None
+        return self.report.spike_alerted
+
+    def _alerts(self) -> int:
+        stack = self._launched.stack
+        return len(posted(stack.slack_file) if stack.uses_slack_stand_in else told(self._cadence.instance))
 
     def _job(self, name: str, arguments: tuple[str, ...]) -> RunningService:
         return self._launched.supervisor.start(self._launched.stack.job(name, *arguments))
 
     def _caught_up(self) -> bool:
-        return read_progress(self._client, self._launched.stack.settings).lag == 0 and not self._behind()
-
-    def _behind(self) -> int:
-        made = self._client.query("EXISTS TABLE ops.model_watermarks").result_rows[0][0]
-        if not made:
-            return 1
-        landed = self._client.query("SELECT count() FROM raw.events").result_rows[0][0]
-        expected = produced(self._record)
         progress = self._progress()
-        short = landed + progress.dead_letters < expected
-        return int(short or self._client.query(_BEHIND).result_rows[0][0])
+        if progress.lag or progress.raw_rows + progress.dead_letters < produced(self._record):
+            return False
+        with mapped_errors():
+            return not self._client.query(_BEHIND).result_rows[0][0]
 
     def _progress(self) -> Progress:
         return read_progress(self._client, self._launched.stack.settings)
@@ -169,7 +165,7 @@ class Demo:
 
     def _until(self, done: Callable[[], bool], seconds: float, what: str, *, fatal: bool = True) -> None:
         deadline = time.monotonic() + seconds
-        while not done():
+        while not self._is_so(done):
             if time.monotonic() > deadline:
                 if fatal:
                     raise Permanent(
@@ -181,8 +177,15 @@ class Demo:
             self._sample_memory()
             if time.monotonic() >= self._next_status:
                 self._next_status = time.monotonic() + _STATUS_SECONDS
-                self._say(self._status_line())
+                self._is_so(self._print_status)
             time.sleep(_TICK_SECONDS)
+
+    def _is_so(self, done: Callable[[], bool]) -> bool:
+        try:
+            return done()
+        except RetryLater as error:  # a server that is away is started again by the supervisor
+            self._say(f"waiting: {error}")
+            return False
 
     def _sample_memory(self) -> None:
         sizes = self._launched.supervisor.memory()
@@ -190,16 +193,16 @@ class Demo:
             self.report.rss_max_mb[name] = max(size, self.report.rss_max_mb.get(name, 0.0))
         self.report.rss_max_total_mb = max(round(sum(sizes.values()), 1), self.report.rss_max_total_mb)
 
-    def _status_line(self) -> str:
+    def _print_status(self) -> bool:
         progress, cadence = self._progress(), self._cadence.summary()
         ages = [f"{name} {age:.0f}s" for name, age in progress.mart_age_s.items() if age is not None]
-        alerts = len(posted(self._launched.stack.slack_file))
-        return (
+        self._say(
             f"[{self._phase}] events in {produced(self._record):,} | raw {progress.raw_rows:,} | "
             f"dead letters {progress.dead_letters} | lag {progress.lag:,} | "
             f"newest in: {', '.join(ages) or 'none yet'} | "
-            f"checks {cadence.check_evaluations} | runs {cadence.runs} | alerts {alerts}"
+            f"checks {cadence.check_evaluations} | runs {cadence.runs} | alerts {self._alerts()}"
         )
+        return True
 
     def _addresses(self) -> None:
         settings = self._launched.stack.settings
