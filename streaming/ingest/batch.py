@@ -49,13 +49,13 @@ class Chunk:
     """What one poll brought, decoded.
 
     Args:
-        events: columns of `raw.events`; None when no message was an event.
+        events: columns of `raw.events`, in one piece or two.
         letters: columns of `raw.dead_letters`; None when there are none.
         spans: the offsets it covers, by partition.
         bytes: size of the message values.
     """
 
-    events: pa.RecordBatch | None
+    events: list[pa.RecordBatch]
     letters: pa.RecordBatch | None
     spans: dict[Partition, Span]
     bytes: int
@@ -63,7 +63,8 @@ class Chunk:
     @property
     def rows(self) -> int:
         """Events and dead letters."""
-        return sum(part.num_rows for part in (self.events, self.letters) if part is not None)
+        parts = [*self.events, self.letters] if self.letters else self.events
+        return sum(part.num_rows for part in parts)
 
 
 @dataclass
@@ -83,8 +84,7 @@ class Batch:
         """Take a chunk in; `now` is monotonic seconds, and the first chunk's starts the batch's age."""
         if not self.spans:
             self.opened_at = now
-        if chunk.events is not None:
-            self.events.append(chunk.events)
+        self.events += chunk.events
         if chunk.letters is not None:
             self.letters.append(chunk.letters)
         self.bytes += chunk.bytes

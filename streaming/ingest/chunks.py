@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from contracts.errors import InvalidEvent
 from streaming.ingest.batch import Chunk
-from streaming.ingest.columns import event_columns
+from streaming.ingest.columns import Landing, client_columns, event_batch
 from streaming.ingest.dead_letters import DeadLetter, dead_letter_columns
 from streaming.ingest.decode import Decoder
 from streaming.ingest.event import Event
 from streaming.ingest.records import Message, Partition, Ranges, Span
+
+Rows = npt.NDArray[np.int64]
+
+_VALUE: Final = methodcaller("value")
 
 
 @dataclass
@@ -27,47 +36,75 @@ class Position:
     letters: Ranges = field(default_factory=Ranges)
 
 
-def decode_chunk(messages: Iterable[Message], positions: Mapping[Partition, Position], decoder: Decoder) -> Chunk:
+def decode_chunk(messages: Sequence[Message], positions: Mapping[Partition, Position], decoder: Decoder) -> Chunk:
     """Return the messages as columns and move the positions behind them.
 
     A message of a partition without a position, or below it, is left alone: it was fetched before the
     partition was placed, and it is read again when its turn comes.
     """
-    events: list[Event] = []
-    landed: list[Message] = []
-    letters: list[DeadLetter] = []
-    spans: dict[Partition, Span] = {}
-    size = 0
+    landing = Landing.of(messages)
+    fresh, spans = _advance(landing, positions)
+    if len(fresh) < len(messages):
+        messages, landing = [messages[row] for row in fresh], landing.take(fresh)
+    values: list[bytes | None] = list(map(_VALUE, messages))
     decoder.refresh()
-    for message in messages:
-        place = (message.topic(), message.partition())
-        offset = message.offset()
-        position = positions.get(place)  # type: ignore[call-overload] # a fetched message has both
-        if position is None or offset is None or offset < position.next_offset:
-            continue
-        position.next_offset = offset + 1
-        _widen(spans, place, offset)  # type: ignore[arg-type]
-        value = message.value()
-        size += len(value) if value is not None else 0
+    columns, plain = decoder.plain(values)
+    events = []
+    if len(plain):
+        events.append(event_batch(columns, landing if len(plain) == len(messages) else landing.take(plain)))
+    letters: list[DeadLetter] = []
+    if len(plain) < len(messages):
+        rest = np.setdiff1d(np.arange(len(messages)), plain, assume_unique=True)
+        found, rows, letters = _one_by_one(messages, rest, positions, decoder)
+        if found:
+            events.append(event_batch(client_columns(found), landing.take(np.array(rows))))
+    size = sum(map(len, filter(None, values)))
+    return Chunk(events, dead_letter_columns(letters) if letters else None, spans, size)
+
+
+def _one_by_one(
+    messages: Sequence[Message], rest: Rows, positions: Mapping[Partition, Position], decoder: Decoder
+) -> tuple[list[Event], list[int], list[DeadLetter]]:
+    """Return the events among the `rest` of the messages, their rows, and the dead letters that are new."""
+    events: list[Event] = []
+    rows: list[int] = []
+    letters: list[DeadLetter] = []
+    for row in rest.tolist():
+        message = messages[row]
         try:
-            events.append(decoder.decode(value))
+            events.append(decoder.decode(message.value()))
         except InvalidEvent as error:
-            if offset not in position.letters:
+            place = Partition(str(message.topic()), int(message.partition() or 0))
+            if message.offset() not in positions[place].letters:
                 letters.append(DeadLetter(message, error))
         else:
-            landed.append(message)
-    return Chunk(
-        event_columns(events, landed) if events else None,
-        dead_letter_columns(letters) if letters else None,
-        spans,
-        size,
-    )
+            rows.append(row)
+    return events, rows, letters
 
 
-def _widen(spans: dict[Partition, Span], place: tuple[str, int], offset: int) -> None:
-    # A tuple finds a Partition's entry, so one is only built for the first message of each.
-    span = spans.get(place)  # type: ignore[call-overload]
-    if span is None:
-        spans[Partition(*place)] = Span(offset, offset)
-    else:
-        span.last = offset
+def _advance(landing: Landing, positions: Mapping[Partition, Position]) -> tuple[Rows, dict[Partition, Span]]:
+    """Move the positions; return the rows that are new to their partition, and the offsets they cover."""
+    places = list(zip(landing.topics, landing.partitions.tolist(), strict=True))
+    numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
+    of_place = np.fromiter(map(numbers.__getitem__, places), np.int32, len(places))
+    fresh = np.zeros(len(places), np.bool_)
+    spans: dict[Partition, Span] = {}
+    for place, number in numbers.items():
+        partition = Partition(*place)
+        position = positions.get(partition)
+        if position is None:
+            continue
+        mine = np.flatnonzero(of_place == number)
+        mine = mine[_is_new(landing.offsets[mine], position.next_offset)]
+        if len(mine):
+            fresh[mine] = True
+            spans[partition] = Span(*landing.offsets[mine[[0, -1]]].tolist())
+            position.next_offset = spans[partition].last + 1
+    return np.flatnonzero(fresh), spans
+
+
+def _is_new(offsets: npt.NDArray[np.int64], start: int) -> npt.NDArray[np.bool_]:
+    """Tell which offsets are at least `start` and higher than all before them."""
+    reached = np.maximum.accumulate(np.concatenate(([start - 1], offsets)))
+    new: npt.NDArray[np.bool_] = offsets > reached[:-1]
+    return new

@@ -6,14 +6,16 @@ holds compact columns instead of Python objects, and joining them costs no Pytho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter, methodcaller
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from contracts.event import PRICE_SCALE, TEXT_FIELDS
+from contracts.event import LANDING_COLUMNS, PRICE_SCALE, RAW_COLUMNS, TEXT_FIELDS
 from streaming.ingest.event import NO_PROPERTIES, Event
 from streaming.ingest.records import Message
 
@@ -23,15 +25,26 @@ _PRICE: Final = pa.decimal128(18, PRICE_SCALE)
 _MICROSECONDS: Final = pa.timestamp("us", "UTC")
 MILLISECONDS: Final = pa.timestamp("ms", "UTC")
 _TEXTS: Final = tuple((name, attrgetter(name)) for name in ("event_type", "user_id", *TEXT_FIELDS))
+_TOPIC: Final = methodcaller("topic")
+_PARTITION: Final = methodcaller("partition")
+_OFFSET: Final = methodcaller("offset")
+# The order in which every batch has its columns, so that batches can be joined.
+_ORDER: Final = tuple(name for name in RAW_COLUMNS if name != LANDING_COLUMNS[-1])
 
 
-def event_columns(events: Sequence[Event], messages: Sequence[Message]) -> pa.RecordBatch:
-    """Return the columns of `raw.events` except `ingested_at`, which is stamped when the batch is written.
+def event_batch(client: Mapping[str, pa.Array], landing: Landing) -> pa.RecordBatch:
+    """Return all columns of `raw.events` except `ingested_at`, which is stamped when the batch is written.
 
     Args:
-        events: decoded events.
-        messages: the message of each event, in the same order.
+        client: the client's columns, from `client_columns` or `decode_plain`.
+        landing: of the same messages, in the same order.
     """
+    columns = {**client, **landing.columns()}
+    return pa.RecordBatch.from_arrays([columns[name] for name in _ORDER], names=list(_ORDER))
+
+
+def client_columns(events: Sequence[Event]) -> dict[str, pa.Array]:
+    """Return the client's columns of `raw.events` for events that were decoded one by one."""
     moments = [event.timestamp for event in events]
     columns: dict[str, pa.Array] = {
         "event_id": pa.array([event.event_id.bytes for event in events], pa.binary(16)),
@@ -43,26 +56,50 @@ def event_columns(events: Sequence[Event], messages: Sequence[Message]) -> pa.Re
     }
     for name, field in _TEXTS:
         columns[name] = pa.array(list(map(field, events)), pa.string())
-    return pa.RecordBatch.from_pydict(columns | landing_columns(messages))
+    return columns
 
 
-def landing_columns(messages: Sequence[Message]) -> dict[str, pa.Array]:
-    """Return topic, partition, offset and Kafka's timestamp of each message."""
-    stamps = [min(max(message.timestamp()[1], 0), _LAST_KAFKA_MS) for message in messages]
-    return {
-        "kafka_topic": pa.array(_called("topic", messages), pa.string()),
-        "kafka_partition": pa.array(_called("partition", messages), pa.uint32()),
-        "kafka_offset": pa.array(_called("offset", messages), pa.uint64()),
-        "kafka_timestamp": pa.array(stamps, MILLISECONDS),
-    }
+class Landing(NamedTuple):
+    """Where messages lay, each field one entry a message.
+
+    Args:
+        topics, partitions, offsets: their places.
+        stamps: Kafka's timestamps in epoch milliseconds, -1 where there is none.
+    """
+
+    topics: Sequence[str]
+    partitions: npt.NDArray[np.uint32]
+    offsets: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, messages: Sequence[Message]) -> Landing:
+        """Return where the messages lay."""
+        number = len(messages)
+        return cls(
+            list(map(_TOPIC, messages)),
+            np.fromiter(map(_PARTITION, messages), np.uint32, number),
+            np.fromiter(map(_OFFSET, messages), np.int64, number),
+            np.fromiter((message.timestamp()[1] for message in messages), np.int64, number),
+        )
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Landing:
+        """Return the entries of these messages, in their order."""
+        topics = [self.topics[row] for row in rows]
+        return Landing(topics, self.partitions[rows], self.offsets[rows], self.stamps[rows])
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Return the landing columns that both raw tables have."""
+        return {
+            "kafka_topic": pa.array(self.topics, pa.string()),
+            "kafka_partition": pa.array(self.partitions),
+            "kafka_offset": pa.array(self.offsets.astype(np.uint64)),
+            "kafka_timestamp": pa.array(np.clip(self.stamps, 0, _LAST_KAFKA_MS)).cast(MILLISECONDS),
+        }
 
 
-def _called(name: str, messages: Sequence[Message]) -> list[Any]:
-    return list(map(methodcaller(name), messages))
-
-
-def _offset_minutes(moment: datetime | int) -> int:
-    if not isinstance(moment, datetime) or moment.tzinfo is UTC:
+def _offset_minutes(moment: datetime) -> int:
+    if moment.tzinfo is UTC:
         return 0
     offset = moment.utcoffset()
     return int(offset.total_seconds()) // 60 if offset else 0

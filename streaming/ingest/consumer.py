@@ -29,10 +29,10 @@ def ingest_config(settings: Settings, worker: str) -> dict[str, Any]:
         "client.id": f"millrace-{worker}",
         # The only sure sign of the end where markers of transactions take offsets of their own.
         "enable.partition.eof": True,
-        # This prefetch and two batches are a worker's memory.
-        "queued.max.messages.kbytes": 32_768,
+        # This prefetch and two batches are a worker's memory; more of it was no faster.
+        "queued.max.messages.kbytes": 16_384,
         # One answer of the broker is compressed, up to 8 times smaller than what it unpacks to.
-        "fetch.max.bytes": 8_388_608,
+        "fetch.max.bytes": 2_097_152,
         "fetch.message.max.bytes": 1_048_576,
         # An offset the broker does not have is looked into, not silently replaced by another.
         "auto.offset.reset": "error",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from contracts.errors import InvalidEvent
-from streaming.ingest.columns import landing_columns
+from streaming.ingest.columns import Landing
 from streaming.ingest.records import Message
 
 _HEADERS: Final = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
@@ -32,7 +32,7 @@ def dead_letter_columns(letters: Sequence[DeadLetter]) -> pa.RecordBatch:
         "error_class": pa.array([letter.error.reason for letter in letters], pa.string()),
         "error_text": pa.array([_text(letter.error) for letter in letters], pa.string()),
     }
-    return pa.RecordBatch.from_pydict(columns | landing_columns(messages))
+    return pa.RecordBatch.from_pydict(columns | Landing.of(messages).columns())
 
 
 def _headers(message: Message) -> list[dict[str, str | bytes | None]]:

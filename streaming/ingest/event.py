@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from contracts.event import PRICE_LIMIT, PRICE_SCALE, QUANTITY_LIMIT
+from contracts.event import QUANTITY_LIMIT
 
 # Kafka's own default for the largest message is slightly above this.
 MAX_EVENT_BYTES: Final = 1_000_000
@@ -23,44 +23,36 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NO_PROPERTIES: Final = msgspec.Raw(b"")
 
 
-class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An event as the JSON on Kafka spells it; also the shape that the fast path accepts.
+class Event(msgspec.Struct, gc=False):
+    """One decoded event.
 
-    After decoding, `timestamp` is zone-aware, `price` is exact and fits its column, and `properties`
-    is the JSON text of an object, or empty for none. An absent text is None or ''.
+    `timestamp` is zone-aware, `price` is exact and fits its column, and `properties` is the JSON text of an
+    object, or empty for none. An absent text is ''.
     """
 
     event_id: UUID
     event_type: str
-    timestamp: datetime | int
+    timestamp: datetime
     user_id: str
-    session_id: str | None = ""
-    item_id: str | None = ""
-    item_category: str | None = ""
-    currency: str | None = ""
-    page_url: str | None = ""
-    referrer: str | None = ""
-    user_agent: str | None = ""
-    ip_address: str | None = ""
-    country: str | None = ""
-    device_type: str | None = ""
-    device_name: str | None = ""
-    viewport_size: str | None = ""
-    search_query: str | None = ""
-    element_id: str | None = ""
-    experiment_name: str | None = ""
-    experiment_variation: str | None = ""
+    session_id: str = ""
+    item_id: str = ""
+    item_category: str = ""
+    currency: str = ""
+    page_url: str = ""
+    referrer: str = ""
+    user_agent: str = ""
+    ip_address: str = ""
+    country: str = ""
+    device_type: str = ""
+    device_name: str = ""
+    viewport_size: str = ""
+    search_query: str = ""
+    element_id: str = ""
+    experiment_name: str = ""
+    experiment_variation: str = ""
     price: Decimal | None = None
     quantity: int | None = None
     properties: msgspec.Raw = NO_PROPERTIES
-
-
-def fits_price(price: Decimal) -> bool:
-    """Tell whether `price` fits Decimal(18, 6) as it is written: cheap, and right only when True."""
-    if not price.is_finite():
-        return False
-    exponent = price.as_tuple().exponent
-    return isinstance(exponent, int) and -PRICE_SCALE <= exponent <= 0 and price.copy_abs() < PRICE_LIMIT
 
 
 def fits_quantity(quantity: int) -> bool:

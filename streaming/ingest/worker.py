@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import secrets
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from streaming.ingest.writer import ClickHouseWriter, Writes
 # Longer than a healthy insert ever takes; after it the insert is tried again with its token.
 _ANSWER_SECONDS: Final = 60
 _RETRY_SECONDS: Final = 1.0
+_GC_THRESHOLD: Final = 100_000
 
 log = logging.getLogger("millrace.ingest")
 
@@ -70,8 +72,7 @@ def run_worker(settings: Settings, stop: Stop, options: WorkerOptions | None = N
         Permanent: going on cannot help: a refused user, a missing table, a topic created anew.
     """
     options = options or WorkerOptions()
-    # Arrow's own allocator keeps what a batch freed (about 60 MB more at 50,000 rows); malloc gives it back.
-    pa.set_memory_pool(pa.system_memory_pool())
+    _tune_process()
     health = Health(state_file(settings, options.name), options.clock)
     health.enter("starting")
     client = _lazy_client(settings)
@@ -92,6 +93,14 @@ def run_worker(settings: Settings, stop: Stop, options: WorkerOptions | None = N
         health.enter("stopping")
         source.close()
     return health.counts
+
+
+def _tune_process() -> None:
+    # Arrow's own allocator keeps what a batch freed (about 60 MB more at 50,000 rows); malloc gives it back.
+    pa.set_memory_pool(pa.system_memory_pool())
+    # Decoding makes many short-lived tuples and no cycles: looking for cycles costs a fifth of its time.
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 def _lazy_client(settings: Settings) -> Callable[[], Client]:

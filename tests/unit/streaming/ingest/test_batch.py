@@ -86,8 +86,7 @@ def test_ranges_know_their_offsets(offset: int, inside: bool) -> None:
 def test_a_client_cannot_break_an_insert_with_an_absurd_kafka_timestamp() -> None:
     stamps = [-1, 10**18]
     messages = [FakeMessage(as_json(), n, timestamp_=(1, stamp)) for n, stamp in enumerate(stamps)]
-    events = chunk(*messages).events
-    assert events is not None
+    events = chunk(*messages).events[0]
     years = [moment.year for moment in events["kafka_timestamp"].to_pylist()]
     assert years == [1970, 2299]
 

@@ -165,6 +165,6 @@ def test_what_cannot_be_an_event_is_refused_with_its_reason(value: bytes | None,
 
 
 def test_a_bug_of_ours_is_not_taken_for_a_bad_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streaming.ingest.decode.fits_quantity", lambda _: 1 / 0)
+    monkeypatch.setattr("streaming.ingest.tolerant.fits_quantity", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         decode(as_json(quantity=1))

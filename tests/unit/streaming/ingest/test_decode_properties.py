@@ -85,8 +85,7 @@ def test_broken_bytes_in_a_good_event_crash_nothing(place: int, junk: bytes) -> 
 @given(valid_events())
 def test_a_valid_event_survives_field_by_field(fields: dict[str, Any]) -> None:
     chunk = decode_chunk([FakeMessage(written(fields))], {Partition("events", 0): Position(0)}, DECODER)
-    assert chunk.events is not None
-    row = chunk.events.to_pylist()[0]
+    row = chunk.events[0].to_pylist()[0]
     assert uuid.UUID(bytes=row["event_id"]) == fields["event_id"]
     assert row["event_time"] == fields["timestamp"].astimezone(UTC)
     assert timedelta(minutes=row["event_utc_offset"]) == fields["timestamp"].utcoffset()
