@@ -32,6 +32,10 @@ class SlowDown(RetryLater):
         self.seconds = seconds
 
 
+class Fenced(MillraceError):
+    """Somebody else has taken over: drop what is in hand, and ask anew what is ours."""
+
+
 class InvalidEvent(MillraceError):
     """The event is at fault, not the program: it belongs in the dead letters with this reason.
 

@@ -10,6 +10,7 @@ from typing import Final
 
 RAW_EVENTS: Final = "raw.events"
 RAW_DEAD_LETTERS: Final = "raw.dead_letters"
+INGEST_EPOCHS: Final = "raw.ingest_epochs"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.

@@ -11,13 +11,16 @@ from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST
 _LEDGER = "kafka_topic, kafka_partition, kafka_offset"
 _DBT_OWNS = ("staging", "intermediate", "marts", "live", "ops")
 
-# Ingest may add rows and read the offsets it added (its high-water mark), and nothing else.
+# Ingest may add rows and read the offsets it added (its high-water mark), take partitions over, and see
+# which of its own inserts still run; nothing else.
 GRANTS: dict[str, tuple[str, ...]] = {
     ROLE_INGEST: (
         "INSERT ON raw.events",
         "INSERT ON raw.dead_letters",
         f"SELECT({_LEDGER}) ON raw.events",
         f"SELECT({_LEDGER}) ON raw.dead_letters",
+        "SELECT, INSERT ON raw.ingest_epochs",
+        "SELECT ON system.processes",
     ),
     ROLE_DBT: (
         "SELECT ON raw.*",

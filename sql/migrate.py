@@ -130,6 +130,7 @@ def _names(settings: Settings) -> dict[str, str]:
             "on_cluster": "",
             "merge_tree": "MergeTree",
             "replacing": "ReplacingMergeTree",
+            "aggregating": "AggregatingMergeTree",
             "replacing_by_kafka_offset": "ReplacingMergeTree(kafka_offset)",
         }
     path = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
@@ -137,5 +138,6 @@ def _names(settings: Settings) -> dict[str, str]:
         "on_cluster": f"ON CLUSTER '{settings.clickhouse_cluster}'",
         "merge_tree": f"ReplicatedMergeTree({path})",
         "replacing": f"ReplicatedReplacingMergeTree({path})",
+        "aggregating": f"ReplicatedAggregatingMergeTree({path})",
         "replacing_by_kafka_offset": f"ReplicatedReplacingMergeTree({path}, kafka_offset)",
     }

@@ -120,6 +120,11 @@ class Batch:
         return not self.is_empty() and (self.is_full(policy) or now - self.opened_at >= policy.seconds)
 
     def token(self) -> str:
-        """Return `topic:partition:first-last` of each partition: the same for each try of this batch."""
-        text = ",".join(f"{partition}:{span.first}-{span.last}" for partition, span in sorted(self.spans.items()))
+        """Return `topic:partition:first-last@epoch` of each partition: the same for each try of this batch.
+
+        With the epoch, rows that were deleted and are read again are never taken for a repeat.
+        """
+        text = ",".join(
+            f"{partition}:{span.first}-{span.last}@{span.epoch}" for partition, span in sorted(self.spans.items())
+        )
         return text if len(text) <= _MAX_TOKEN else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

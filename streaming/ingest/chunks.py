@@ -30,10 +30,12 @@ class Position:
     Args:
         next_offset: lower offsets are done or in hand; a message below it is a repeat.
         letters: offsets at or above the resume mark that are in the dead letters already.
+        epoch: of the claim under which the partition is read.
     """
 
     next_offset: int
     letters: Ranges = field(default_factory=Ranges)
+    epoch: int = 0
 
 
 def decode_chunk(messages: Sequence[Message], positions: Mapping[Partition, Position], decoder: Decoder) -> Chunk:
@@ -98,8 +100,9 @@ def _advance(landing: Landing, positions: Mapping[Partition, Position]) -> tuple
         mine = mine[_is_new(landing.offsets[mine], position.next_offset)]
         if len(mine):
             fresh[mine] = True
-            spans[partition] = Span(*landing.offsets[mine[[0, -1]]].tolist())
-            position.next_offset = spans[partition].last + 1
+            first, last = landing.offsets[mine[[0, -1]]].tolist()
+            spans[partition] = Span(first, last, position.epoch)
+            position.next_offset = last + 1
     return np.flatnonzero(fresh), spans
 
 

@@ -13,7 +13,7 @@ import random
 from typing import Final, Protocol
 
 from contracts.clock import Clock
-from contracts.errors import RetryLater
+from contracts.errors import Fenced, RetryLater
 from streaming.ingest.batch import Batch, BatchPolicy
 from streaming.ingest.chunks import decode_chunk
 from streaming.ingest.decode import Decoder
@@ -30,6 +30,8 @@ _PATIENCE_SECONDS: Final = 2.0
 # How long leaving (SIGTERM, a rebalance) may take when ClickHouse answers.
 _LEAVE_SECONDS: Final = 4.0
 _BROKER_CHECK_SECONDS: Final = 2.0
+# A worker that was refused first hears from the group what is still its own: one heartbeat.
+_REFUSED_SECONDS: Final = 3.0
 
 log = logging.getLogger("millrace.ingest")
 
@@ -118,6 +120,8 @@ class Loop:
             if isinstance(error, RetryLater):
                 self._retry_at = self._clock.monotonic() + self._backoff.next(error)
                 self._health.wait_for("ClickHouse", str(error))
+            elif isinstance(error, Fenced):
+                self._give_way(error)
             elif error is not None:
                 raise error
             elif batch is not None:
@@ -133,6 +137,11 @@ class Loop:
         self._health.found("ClickHouse")
         self._health.wrote(batch.event_rows, batch.letter_rows, batch.stamped_at)
         self.source.commit(batch.spans)
+
+    def _give_way(self, error: Fenced) -> None:
+        log.warning("%s; what is in hand is dropped, the newer owner has it", error)
+        self._place_at = self._clock.monotonic() + _REFUSED_SECONDS
+        self.settle(still_ours=False)
 
     def _launch(self, batch: Batch) -> None:
         self._writing = batch

@@ -47,10 +47,16 @@ class Partition(NamedTuple):
 
 @dataclass
 class Span:
-    """The first and the last offset, both included, that a batch carries of one partition."""
+    """What a batch carries of one partition.
+
+    Args:
+        first, last: offsets, both included.
+        epoch: of the claim under which they were read.
+    """
 
     first: int
     last: int
+    epoch: int = 0
 
 
 class Ranges:

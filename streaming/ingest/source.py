@@ -12,6 +12,7 @@ from contracts.errors import MillraceError, Permanent, RetryLater
 from contracts.settings import Settings
 from streaming.ingest.chunks import Position
 from streaming.ingest.consumer import Owner, ingest_config, with_offsets
+from streaming.ingest.epochs import Epochs
 from streaming.ingest.offsets import Ledger, start_offset
 from streaming.ingest.records import Message, Partition, Span
 from streaming.kafka.client import mapped
@@ -41,16 +42,18 @@ class Source:
         settings: the broker, the group and the topics.
         worker: the worker's name, shown on the broker's side.
         ledger: tells what ClickHouse holds.
+        epochs: this worker's claims on partitions.
         owner: asked before partitions are given away and before new ones are placed.
     """
 
-    def __init__(self, settings: Settings, worker: str, ledger: Ledger, owner: Owner) -> None:
+    def __init__(self, settings: Settings, worker: str, ledger: Ledger, epochs: Epochs, owner: Owner) -> None:
         self.positions: dict[Partition, Position] = {}
         self.unplaced: set[Partition] = set()
         self.trouble: str | None = None
         self.was_assigned = False
         self._topics = list(settings.topics)
         self._ledger = ledger
+        self._epochs = epochs
         self._owner = owner
         self._ends: dict[Partition, int] = {}
         self._failure: MillraceError | None = None
@@ -115,7 +118,8 @@ class Source:
         self._placed(starts)
 
     def replace_all(self) -> None:
-        """Forget the positions: what was read is dropped and read again from ClickHouse's mark."""
+        """Forget the positions: what was read is dropped and read again from ClickHouse's mark, newly claimed."""
+        self._epochs.release(self.positions)
         self.unplaced |= set(self.positions)
         self.positions.clear()
         self._ends.clear()
@@ -214,11 +218,15 @@ class Source:
             self.positions.pop(partition, None)
             self.unplaced.discard(partition)
             self._ends.pop(partition, None)
+            self._epochs.release([partition])
         self._consumer.incremental_unassign(entries)
 
     def _starts(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
+        epochs = self._epochs.take(partitions)
         return {
-            partition: Position(start_offset(partition, resume, self._watermarks(partition)), resume.letters)
+            partition: Position(
+                start_offset(partition, resume, self._watermarks(partition)), resume.letters, epochs[partition]
+            )
             for partition, resume in self._ledger.resume(partitions).items()
         }
 

@@ -19,6 +19,7 @@ from contracts.clock import Clock, SystemClock
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
 from streaming.ingest.batch import BatchPolicy
+from streaming.ingest.epochs import Epochs
 from streaming.ingest.health import Counts, Health
 from streaming.ingest.loop import Loop
 from streaming.ingest.offsets import Ledger
@@ -77,9 +78,11 @@ def run_worker(settings: Settings, stop: Stop, options: WorkerOptions | None = N
     health.enter("starting")
     client = _lazy_client(settings)
     ledger = Ledger(client)
-    writer = ClickHouseWriter(client, options.name, secrets.token_hex(3), options.clock)
+    run = secrets.token_hex(4)
+    epochs = Epochs(client, settings.kafka_group_id, f"{options.name}/{run}")
+    writer = ClickHouseWriter(client, epochs, options.name, run, options.clock)
     loop = Loop(BatchPolicy.of(settings), options.wrap_writer(writer), health, options.clock)
-    source = Source(settings, options.name, ledger, loop)
+    source = Source(settings, options.name, ledger, epochs, loop)
     try:
         if _await("ClickHouse", lambda: _check_tables(ledger), health, stop) and _await(
             "Kafka", lambda: _check_topics(source), health, stop

@@ -1,8 +1,9 @@
 """Write a batch to ClickHouse: first its dead letters, then its events, each as one part.
 
 One part means all or nothing, so after a crash the highest offset in `raw.events` tells exactly what
-is there. Dead letters go first: then an offset below that mark is in one of the two tables for certain,
-and a worker that resumes needs to look only above the mark for dead letters it must not write again.
+is there. Each insert checks in the server that this worker still owns the partitions (see `epochs`). Dead
+letters go first: then an offset below that mark is in one of the two tables for certain, and a worker that
+resumes needs to look only above the mark for dead letters it must not write again.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import mapped_errors
 from contracts.clock import Clock
+from contracts.errors import Fenced, Permanent
 from contracts.names import RAW_DEAD_LETTERS, RAW_EVENTS
 from streaming.ingest.batch import Batch
 from streaming.ingest.columns import MILLISECONDS
+from streaming.ingest.epochs import QUERY_PREFIX, REFUSAL, Epochs
 
 _BLOCK_ROWS: Final = 2**22
 # What makes an insert one block, hence one part. 0 bytes switches that limit off.
@@ -48,13 +51,15 @@ class ClickHouseWriter:
 
     Args:
         client: returns the connected client, connecting first when there is none.
+        epochs: this worker's claims.
         worker: name of the worker, shown in the server's query log.
         run: distinguishes this process's query ids from an earlier one's of the same name.
         clock: stamps `ingested_at`.
     """
 
-    def __init__(self, client: Callable[[], Client], worker: str, run: str, clock: Clock) -> None:
+    def __init__(self, client: Callable[[], Client], epochs: Epochs, worker: str, run: str, clock: Clock) -> None:
         self._client = client
+        self._epochs = epochs
         self._worker = worker
         self._run = run
         self._clock = clock
@@ -65,6 +70,7 @@ class ClickHouseWriter:
 
         Raises:
             RetryLater: ClickHouse is away or busy, or its answer was lost; write the same batch again.
+            Fenced: a partition has a newer owner; the batch is not written, and is not to be tried again.
             Permanent: ClickHouse refuses the insert for good.
         """
         batch.attempts += 1
@@ -81,12 +87,22 @@ class ClickHouseWriter:
         body = _arrow_stream(parts, batch.stamped_at)
         settings = _ONE_PART | {
             "insert_deduplication_token": token,
-            "query_id": f"millrace-ingest:{self._worker}:{self._run}:{self._inserts}:{token[:200]}",
+            "query_id": f"{QUERY_PREFIX}{self._worker}:{self._run}:{self._inserts}:{token[:200]}",
             "log_comment": f"millrace ingest {self._worker}, try {batch.attempts}: {token}",
         }
-        names = [*parts[0].schema.names, "ingested_at"]
-        with mapped_errors():
-            self._client().raw_insert(table, names, body, settings=settings, fmt="ArrowStream")
+        names = ", ".join((*parts[0].schema.names, "ingested_at"))
+        # input() has the table's own columns and types.
+        query = (
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM input() "  # noqa: S608 - our own names
+            f"WHERE {self._epochs.guard(batch.spans)} FORMAT ArrowStream\n"
+        )
+        try:
+            with mapped_errors():
+                self._client().raw_insert("", None, query.encode() + body, settings=settings)
+        except Permanent as error:
+            if REFUSAL in str(error):
+                raise Fenced(f"{REFUSAL}: {token[:200]}") from error
+            raise
 
 
 def _stamp(now: datetime, earlier: datetime | None) -> datetime:

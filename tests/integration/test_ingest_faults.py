@@ -25,6 +25,7 @@ from sql.migrate import migrate
 from streaming.ingest.batch import Batch
 from streaming.ingest.chunks import Position, decode_chunk
 from streaming.ingest.decode import Decoder
+from streaming.ingest.epochs import Epochs
 from streaming.ingest.records import Partition
 from streaming.ingest.worker import WorkerOptions, state_file
 from streaming.ingest.writer import ClickHouseWriter, Writes
@@ -44,6 +45,7 @@ from tests.unit.streaming.ingest.messages import FakeMessage, as_json
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka]
 MakeSettings = Callable[..., Settings]
+EVENTS_0 = Partition("events", 0)
 
 
 class Died(Exception):
@@ -179,10 +181,12 @@ def test_a_try_after_midnight_is_recognised(clickhouse: Client, make_settings: M
     """The server looks for a token only among the parts of one day, so a new day's stamp would double."""
     clock = ManualClock(datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC))
     settings = make_settings()
-    chunk = decode_chunk([FakeMessage(as_json())], {Partition("events", 0): Position(0)}, Decoder(clock))
+    epochs = Epochs(lambda: clickhouse, "group", "w/r")
+    epoch = epochs.take([EVENTS_0])[EVENTS_0]
+    chunk = decode_chunk([FakeMessage(as_json())], {EVENTS_0: Position(0, epoch=epoch)}, Decoder(clock))
     batch = Batch()
     batch.add(chunk, now=0)
-    writer = ClickHouseWriter(lambda: clickhouse, "w", "r", clock)
+    writer = ClickHouseWriter(lambda: clickhouse, epochs, "w", "r", clock)
     writer.write(batch)
     clock.sleep(600)
     writer.write(batch)

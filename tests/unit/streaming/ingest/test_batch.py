@@ -55,9 +55,9 @@ def test_an_empty_batch_is_never_due() -> None:
 def test_the_token_names_each_partitions_offsets_and_does_not_change_between_tries() -> None:
     batch = Batch()
     batch.add(chunk(good(7, 1), good(3), good(4)), now=0)
-    assert batch.token() == "events:0:3-4,events:1:7-7"
+    assert batch.token() == "events:0:3-4@0,events:1:7-7@0"
     batch.attempts += 1
-    assert batch.token() == "events:0:3-4,events:1:7-7"
+    assert batch.token() == "events:0:3-4@0,events:1:7-7@0"
 
 
 def test_an_offset_below_the_position_is_not_taken_again() -> None:
