@@ -7,7 +7,7 @@ RATE ?= 500
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock
+.PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock docs
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-ingest: setup ## Events/s from Kafka to raw.events
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --quiet --output-file requirements.lock
+
+docs: setup ## Write the pages that are made from lists in the code (docs/metrics.md)
+	@$(BIN)/python -m contracts.metrics_page
 
 clean: ## Remove the data of the local stack (not .venv, not .local)
 	@rm -rf var
