@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import UserError
+from contracts.logs import configure_logs
 from contracts.settings import load_settings
 from streaming.ingest.worker import WorkerOptions, run_worker
 
@@ -25,7 +26,7 @@ def ingest(
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name) or name.startswith("."):
         raise UserError(f"--name {name!r}: letters, digits, '.', '_' and '-' are allowed, at most 64")
     settings = load_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    configure_logs(settings, name)
     # While the broker is away librdkafka complains at every try; the worker says it once, then each 30 s.
     logging.getLogger("millrace.kafka").setLevel(logging.CRITICAL)
     stop = threading.Event()

@@ -9,12 +9,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.errors import UserError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _port_word(value: object) -> object:
+    """Refuse in one sentence what is neither a port nor a word for one; a union would say it twice."""
+    text = str(value).strip().lower()
+    if text != "auto" and not (text.isascii() and text.isdigit() and int(text) <= 65535):  # noqa: PLR2004 - the last port
+        raise ValueError("allowed are a port (1 to 65535), 0 for none, or auto")
+    return text
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+OpenPort = Annotated[int | Literal["auto"], BeforeValidator(_port_word)]
 
 
 class Settings(BaseSettings):
@@ -28,6 +43,13 @@ class Settings(BaseSettings):
     )
 
     millrace_home: Path = Field(Path("var"), description="Folder for data, logs and reports of the local stack")
+
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        "text", description="json: the log of a worker as one object a line"
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="Least weight of what a worker logs"
+    )
 
     kafka: Literal["real", "memory"] = Field(
         "real", description="memory: librdkafka's built-in broker in place of Apache Kafka (local stack only)"
@@ -54,6 +76,13 @@ class Settings(BaseSettings):
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
+
+    ingest_metrics_port: OpenPort = Field(
+        "auto", description="Port of a worker's metrics and health; auto: 9464 or the first free one above; 0: none"
+    )
+    ingest_metrics_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address it listens on; 0.0.0.0 for all, as a container needs"
+    )
 
     clickhouse_host: str = Field("localhost", description="ClickHouse server")
     clickhouse_port: Port = Field(8123, description="ClickHouse's HTTP(S) port")

@@ -18,6 +18,9 @@ from contracts.settings import Settings, load_settings
         ("KAFKA_SECURITY_PROTOCOL", "TLS"),
         ("CLICKHOUSE_SECURE", "perhaps"),
         ("ALERT_SALES_RATIO", "1"),
+        ("INGEST_METRICS_PORT", "99999"),
+        ("INGEST_METRICS_PORT", "some"),
+        ("LOG_FORMAT", "xml"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_variables_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -25,6 +28,17 @@ def test_a_bad_value_is_refused_by_its_variables_name(monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match=name) as refused:
         load_settings()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "port"), [("9464", 9464), ("0", 0), ("auto", "auto"), ("AUTO", "auto"), ("", "auto")])
+def test_the_metrics_port_is_a_number_or_auto(monkeypatch: pytest.MonkeyPatch, text: str, port: object) -> None:
+    monkeypatch.setenv("INGEST_METRICS_PORT", text)
+    assert load_settings().ingest_metrics_port == port
+
+
+def test_the_log_level_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    assert load_settings().log_level == "warning"
 
 
 def test_a_refused_secret_is_not_repeated_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
