@@ -20,6 +20,7 @@ from contracts.settings import Settings
 _PASSING: Final = frozenset({3, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 319, 394, 425, 999})
 # What the client logs about a lost connection, the exception says again; the caller decides who hears it.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 _CODE = re.compile(r"\b[Cc]ode:? (\d+)")
 
 
@@ -54,8 +55,8 @@ def mapped_errors() -> Iterator[None]:
         raise RetryLater(f"ClickHouse cannot be reached: {error}") from error
 
 
-def server_code(error: BaseException) -> int | None:
-    """Return ClickHouse's error code in an exception's text, or None when there is none."""
+def server_code(error: BaseException | str) -> int | None:
+    """Return ClickHouse's error code in an exception or its text, or None when there is none."""
     found = _CODE.search(str(error))
     return int(found.group(1)) if found else None
 

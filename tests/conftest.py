@@ -95,6 +95,7 @@ def make_settings(clickhouse_server: Settings, kafka_server: str, tmp_path: Path
             "kafka_topic": f"events-{own}",
             "kafka_group_id": f"group-{own}",
             "kafka_flush_interval": 0.2,
+            "ingest_metrics_port": 0,
         }
         return Settings(**(base | changes))
 

@@ -20,6 +20,7 @@ from streaming.ingest.decode import Decoder
 from streaming.ingest.flight import Backoff, Flight
 from streaming.ingest.health import Health
 from streaming.ingest.source import Source
+from streaming.ingest.standing import InHand
 from streaming.ingest.writer import Writes
 
 # Large enough that a poll's fixed costs vanish, small enough that its events fit in the processor's cache.
@@ -111,6 +112,11 @@ class Loop:
     def is_quiet(self) -> bool:
         """Tell whether no abandoned write is under way: it could land after a mark was read."""
         return self._flight is None or self._writing is not None
+
+    def in_hand(self) -> InHand:
+        """Return what is read and not durable yet."""
+        batches = [batch for batch in (self._filling, self._writing) if batch is not None]
+        return InHand(sum(batch.rows for batch in batches), sum(batch.bytes for batch in batches))
 
     def _collect(self) -> None:
         """Look whether the running write has ended, and start it again when its wait is over."""
@@ -221,4 +227,4 @@ class Loop:
         if not self.source.trouble:
             self._health.found("Kafka")
         if self._health.is_due():
-            self._health.tick(self.source.lag(), len(self.source.positions))
+            self._health.tick(self.source.standing(), self.in_hand())

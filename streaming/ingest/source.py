@@ -15,6 +15,7 @@ from streaming.ingest.consumer import Owner, ingest_config, with_offsets
 from streaming.ingest.epochs import Epochs
 from streaming.ingest.offsets import Ledger, start_offset
 from streaming.ingest.records import Message, Partition, Span
+from streaming.ingest.standing import REBALANCES, Reading, Rebalance, Standing
 from streaming.kafka.client import mapped
 from streaming.kafka.topics import mapped_errors
 
@@ -58,6 +59,8 @@ class Source:
         self._ends: dict[Partition, int] = {}
         self._failure: MillraceError | None = None
         self._paused = False
+        self._pauses = 0
+        self._rebalances: dict[Rebalance, int] = dict.fromkeys(REBALANCES, 0)
         self._closing = False
         self._consumer = Consumer(
             ingest_config(settings, worker) | {"error_cb": self._on_error},
@@ -128,6 +131,7 @@ class Source:
         """Stop fetching and stay in the group."""
         if not self._paused:
             self._paused = True
+            self._pauses += 1
             self._consumer.pause(self._placed_partitions())
 
     def resume(self) -> None:
@@ -144,14 +148,21 @@ class Source:
         except KafkaException as error:
             log.debug("commit to Kafka: %s", error)
 
-    def lag(self) -> int:
-        """Return the offsets not read yet, summed over partitions, as of the last fetch."""
-        total = 0
-        for place, position in self.positions.items():
-            marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-            if marks is not None and marks[1] > 0:
-                total += max(0, marks[1] - position.next_offset)
-        return total
+    def standing(self) -> Standing:
+        """Return how the partitions stand; the lag is as of the last fetch."""
+        return Standing(
+            joined=self.was_assigned,
+            readings={place: self._reading(place, position) for place, position in self.positions.items()},
+            unplaced=len(self.unplaced),
+            paused=self._paused,
+            pauses=self._pauses,
+            rebalances=dict(self._rebalances),
+        )
+
+    def _reading(self, place: Partition, position: Position) -> Reading:
+        marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        is_known = marks is not None and marks[1] >= 0
+        return Reading(position.next_offset, max(0, marks[1] - position.next_offset) if is_known else None)
 
     def is_caught_up(self) -> bool:
         """Tell whether every partition of ours has been read to its end."""
@@ -178,6 +189,7 @@ class Source:
 
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self.was_assigned = True
+        self._rebalances["assigned"] += 1
         partitions = {Partition(entry.topic, entry.partition) for entry in assigned}
         if not self._owner.is_quiet():
             self._hold(partitions)
@@ -204,9 +216,11 @@ class Source:
         self.unplaced |= partitions
 
     def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
+        self._rebalances["revoked"] += 1
         self._give_up(revoked, still_ours=True)
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
+        self._rebalances["lost"] += 1
         log.warning("%d partitions lost: the group went on without this worker", len(lost))
         self._give_up(lost, still_ours=False)
 

@@ -19,11 +19,14 @@ from contracts.clock import Clock, SystemClock
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
 from streaming.ingest.batch import BatchPolicy
+from streaming.ingest.endpoint import serving
 from streaming.ingest.epochs import Epochs
-from streaming.ingest.health import Counts, Health
+from streaming.ingest.health import STUCK_SECONDS, Counts, Health
 from streaming.ingest.loop import Loop
+from streaming.ingest.meters import MeteredWriter
 from streaming.ingest.offsets import Ledger
 from streaming.ingest.source import Source
+from streaming.ingest.standing import Standing
 from streaming.ingest.writer import ClickHouseWriter, Writes
 
 # Longer than a healthy insert ever takes; after it the insert is tried again with its token.
@@ -53,12 +56,14 @@ class WorkerOptions:
         until_caught_up: end when everything in the topic is read and written.
         wrap_writer: puts something around the writer; for tests that break it.
         clock: the time.
+        stuck_seconds: without a turn of the loop for so long, `/live` says that it is stuck.
     """
 
     name: str = "worker-1"
     until_caught_up: bool = False
     wrap_writer: Callable[[Writes], Writes] = lambda writer: writer
     clock: Clock = field(default_factory=SystemClock)
+    stuck_seconds: float = STUCK_SECONDS
 
 
 def state_file(settings: Settings, name: str) -> Path:
@@ -71,17 +76,24 @@ def run_worker(settings: Settings, stop: Stop, options: WorkerOptions | None = N
 
     Raises:
         Permanent: going on cannot help: a refused user, a missing table, a topic created anew.
+        UserError: the port of its metrics cannot be opened.
     """
     options = options or WorkerOptions()
+    health = Health(state_file(settings, options.name), options.clock, options.stuck_seconds)
+    with serving(settings, options.name, health):
+        return _work(settings, stop, options, health)
+
+
+def _work(settings: Settings, stop: Stop, options: WorkerOptions, health: Health) -> Counts:
     _tune_process()
-    health = Health(state_file(settings, options.name), options.clock)
     health.enter("starting")
     client = _lazy_client(settings)
     ledger = Ledger(client)
     run = secrets.token_hex(4)
     epochs = Epochs(client, settings.kafka_group_id, f"{options.name}/{run}")
     writer = ClickHouseWriter(client, epochs, options.name, run, options.clock)
-    loop = Loop(BatchPolicy.of(settings), options.wrap_writer(writer), health, options.clock)
+    metered = MeteredWriter(options.wrap_writer(writer), health.meters, options.clock)
+    loop = Loop(BatchPolicy.of(settings), metered, health, options.clock)
     source = Source(settings, options.name, ledger, epochs, loop)
     try:
         if _await("ClickHouse", lambda: _check_tables(ledger), health, stop) and _await(
@@ -91,7 +103,7 @@ def run_worker(settings: Settings, stop: Stop, options: WorkerOptions | None = N
             health.enter("running")
             log.info("%s reads %s", options.name, ", ".join(settings.topics))
             loop.run(source, stop, until_caught_up=options.until_caught_up)
-            health.tick(source.lag(), len(source.positions))
+            health.tick(source.standing(), loop.in_hand())
     finally:
         health.enter("stopping")
         source.close()
@@ -136,7 +148,7 @@ def _await(who: str, check: Callable[[], None], health: Health, stop: Stop) -> b
             check()
         except RetryLater as error:
             health.wait_for(who, str(error))
-            health.tick(0, 0)
+            health.tick(Standing())
             stop.wait(_RETRY_SECONDS)
         else:
             health.found(who)

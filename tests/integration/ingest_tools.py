@@ -119,6 +119,7 @@ def worker_process(settings: Settings, *options: str, **environment: str) -> sub
         "KAFKA_TOPIC": settings.kafka_topic,
         "KAFKA_GROUP_ID": settings.kafka_group_id,
         "KAFKA_FLUSH_INTERVAL": str(settings.kafka_flush_interval),
+        "INGEST_METRICS_PORT": str(settings.ingest_metrics_port),
         "CLICKHOUSE_HOST": settings.clickhouse_host,
         "CLICKHOUSE_PORT": str(settings.clickhouse_port),
         "CLICKHOUSE_USER": settings.clickhouse_user,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cli.main import run
+from local.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,16 @@ def test_a_bad_variable_stops_each_command_by_name(
     monkeypatch.setenv("CLICKHOUSE_PORT", "eighty")
     assert run([command]) == 2
     assert "CLICKHOUSE_PORT" in capsys.readouterr().err
+
+
+def test_a_busy_metrics_port_stops_a_worker_in_one_line_that_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        monkeypatch.setenv("INGEST_METRICS_PORT", str(held.getsockname()[1]))
+        monkeypatch.setenv("MILLRACE_HOME", str(tmp_path))
+        command = [sys.executable, "-m", "cli", "ingest"]
+        worker = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    (line,) = worker.stderr.splitlines()
+    assert worker.returncode == 2
+    assert line.startswith("millrace: INGEST_METRICS_PORT")
