@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from streaming.ingest.chunks import Position
 from streaming.ingest.consumer import Owner, ingest_config, with_offsets
 from streaming.ingest.epochs import Epochs
+from streaming.ingest.ends import Ends
 from streaming.ingest.offsets import Ledger, start_offset
 from streaming.ingest.records import Message, Partition, Span
 from streaming.ingest.standing import REBALANCES, Reading, Rebalance, Standing
@@ -67,6 +68,7 @@ class Source:
             # The worker says itself, once, what librdkafka would print at every try.
             logger=logging.getLogger("millrace.kafka"),
         )
+        self._reach = Ends(self._consumer)
 
     def missing_topics(self, timeout: float = 2.0) -> list[str]:
         """Return the topics that do not exist, waiting up to `timeout` seconds for the answer.
@@ -149,7 +151,10 @@ class Source:
             log.debug("commit to Kafka: %s", error)
 
     def standing(self) -> Standing:
-        """Return how the partitions stand; the lag is as of the last fetch."""
+        """Return how the partitions stand; the lag is as of the last fetch, or while paused of the last question."""
+        if self._paused:
+            # Nothing is fetched now, so no fetch tells how the topic grows.
+            self._reach.ask(self.positions.keys())
         return Standing(
             joined=self.was_assigned,
             readings={place: self._reading(place, position) for place, position in self.positions.items()},
@@ -160,9 +165,8 @@ class Source:
         )
 
     def _reading(self, place: Partition, position: Position) -> Reading:
-        marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-        is_known = marks is not None and marks[1] >= 0
-        return Reading(position.next_offset, max(0, marks[1] - position.next_offset) if is_known else None)
+        end = self._reach.of(place)
+        return Reading(position.next_offset, None if end is None else max(0, end - position.next_offset))
 
     def is_caught_up(self) -> bool:
         """Tell whether every partition of ours has been read to its end."""

@@ -148,9 +148,12 @@ def test_without_clickhouse_a_worker_is_alive_and_not_ready_and_says_why(
             assert samples["millrace_ingest_state"]["waiting",] == 1
             assert samples["millrace_ingest_retries_total"]["no_code", "clickhouse"] > 0
             assert one(samples, "in_hand_rows") >= 200
+            behind = sum(samples["millrace_ingest_lag_events"].values())
+            produce(settings, good(1_000))
+            wait_until(lambda: sum(scrape(settings)["millrace_ingest_lag_events"].values()) == behind + 1_000)
             server.start()
             wait_until(lambda: get(settings, "/ready")[0] == 200)
-            wait_until(lambda: one(scrape(settings), "events_total") == 2_000)
+            wait_until(lambda: one(scrape(settings), "events_total") == 3_000)
             samples = scrape(settings)
             assert (one(samples, "pauses_total") >= 1, one(samples, "paused")) == (True, 0)
             assert raised == []
