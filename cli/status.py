@@ -11,7 +11,7 @@ from contracts.clickhouse import connect
 from contracts.errors import MillraceError
 from contracts.settings import load_settings
 from local.launch import read_state
-from local.progress import read_progress
+from local.progress import read_progress, read_workers
 
 
 def status(
@@ -20,7 +20,9 @@ def status(
     """Show the stack's processes and how fresh each hop is; exit 1 when nothing runs here."""
     settings = load_settings()
     state = read_state(settings.millrace_home)
-    report: dict[str, object] = {"services": state["services"] if state else {}}
+    services = state["services"] if state else {}
+    workers = {name: worker for name, worker in read_workers(settings).items() if name in services}
+    report: dict[str, object] = {"services": services, "workers": workers}
     try:
         with connect(settings) as client:
             report["data"] = read_progress(client, settings).as_dict()
@@ -41,6 +43,11 @@ def _print(report: dict[str, object]) -> None:
     if isinstance(services, dict):
         for name, service in services.items():
             typer.echo(f"{name:<12} process {service['pid']}, restarted {service['restarts']} times, {service['log']}")
+    workers = report["workers"]
+    if isinstance(workers, dict):
+        for name, worker in workers.items():
+            where = f", {worker['endpoint']}/health" if worker["endpoint"] else ""
+            typer.echo(f"{name:<12} {worker['reason'] or worker['state']}, lag {worker['lag']}{where}")
     data = report["data"]
     if isinstance(data, dict):
         for name, value in data.items():

@@ -71,14 +71,15 @@ def read_progress(client: Client, settings: Settings) -> Progress:
 
 def read_lag(settings: Settings) -> int:
     """Return the workers' own account of what is still in Kafka, in messages."""
-    return sum(int(state.get("lag", 0)) for state in _states(settings))
+    return sum(int(state.get("lag", 0)) for state in read_workers(settings).values())
 
 
-def _states(settings: Settings) -> list[dict[str, Any]]:
-    states = []
-    for path in (settings.millrace_home / "ingest").glob("*.json"):
+def read_workers(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return what each worker last wrote of itself, by its name."""
+    states = {}
+    for path in sorted((settings.millrace_home / "ingest").glob("*.json")):
         try:
-            states.append(json.loads(path.read_text()))
+            states[path.stem] = json.loads(path.read_text())
         except (OSError, json.JSONDecodeError):
             continue
     return states

@@ -101,7 +101,7 @@ class Stack:
 
     def ingest(self) -> list[Service]:
         """Return the workers; each says in its own file how it is doing."""
-        return [self._worker(f"ingest-{number}") for number in range(1, self.workers + 1)]
+        return [self._worker(number) for number in range(1, self.workers + 1)]
 
     def dagster(self) -> Service:
         """Return `dagster dev` on the workspace of the checkout."""
@@ -136,7 +136,11 @@ class Stack:
         """Return one `millrace` command that runs to its end, under supervision."""
         return replace(self.simulator(), name=name, command=_python("cli", *arguments), restart=False)
 
-    def _worker(self, name: str) -> Service:
+    def _worker(self, number: int) -> Service:
+        name = f"ingest-{number}"
+        asked = self.settings.ingest_metrics_port
+        # `auto` is settled by each worker itself, so a busy port keeps none of them from starting.
+        port = asked + number - 1 if isinstance(asked, int) and asked else asked
         state = self.home / "ingest" / f"{name}.json"
 
         def prepare() -> None:
@@ -146,7 +150,8 @@ class Stack:
             name=name,
             command=_python("cli", "ingest", "--name", name),
             ready=state.exists,
-            environment=self._environment(ROLE_INGEST),
+            environment=self._environment(ROLE_INGEST) | {"INGEST_METRICS_PORT": str(port)},
+            ports=(port,) if isinstance(port, int) and port else (),
             prepare=prepare,
             stop_seconds=5,
         )

@@ -10,6 +10,7 @@ import yaml
 
 from cli.main import app
 from contracts.settings import Settings
+from streaming.ingest.endpoint import FIRST_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -59,6 +60,13 @@ def test_servers_and_lasting_processes_have_health_checks_and_named_volumes() ->
     assert checked >= {"kafka", "clickhouse", "ingest", "dagster-webserver", "dagster-daemon"}
     used = {entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])}
     assert used == set(COMPOSE["volumes"])
+
+
+def test_a_workers_health_check_asks_where_the_worker_listens() -> None:
+    worker = SERVICES["ingest"]
+    assert worker["environment"]["INGEST_METRICS_HOST"] == "0.0.0.0"
+    assert f"http://localhost:{worker['environment']['INGEST_METRICS_PORT']}/live" in worker["healthcheck"]["test"][-1]
+    assert f"ingest:{FIRST_PORT}/metrics" in (ROOT / "docker-compose.yml").read_text()
 
 
 def test_the_commands_that_the_services_run_exist() -> None:
