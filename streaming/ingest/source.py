@@ -12,8 +12,8 @@ from contracts.errors import MillraceError, Permanent, RetryLater
 from contracts.settings import Settings
 from streaming.ingest.chunks import Position
 from streaming.ingest.consumer import Owner, ingest_config, with_offsets
-from streaming.ingest.epochs import Epochs
 from streaming.ingest.ends import Ends
+from streaming.ingest.epochs import Epochs
 from streaming.ingest.offsets import Ledger, start_offset
 from streaming.ingest.records import Message, Partition, Span
 from streaming.ingest.standing import REBALANCES, Reading, Rebalance, Standing
