@@ -5,6 +5,9 @@ DURATION ?=
 SOURCE ?=
 RATE ?= 500
 PYTEST_ARGS ?=
+EVENTS ?= 3000000
+ROUNDS ?= 3
+WORKERS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock docs
@@ -45,8 +48,8 @@ format: setup ## Let ruff put the code in shape
 bench-generate: setup ## Events/s the simulator makes on one core
 	@$(BIN)/python -m benchmarks.generate
 
-bench-ingest: setup ## Events/s from Kafka to raw.events
-	@$(BIN)/python -m benchmarks.ingest
+bench-ingest: setup ## Events/s from Kafka to raw.events beside the alternatives; EVENTS=300000 ROUNDS=1 to try it
+	@$(BIN)/python -m benchmarks.ingest --events $(EVENTS) --rounds $(ROUNDS) --workers $(WORKERS)
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
