@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from benchmarks.ingest.contestants.consume_only import ConsumeOnly
 from benchmarks.ingest.contestants.kafka_engine import KafkaEngine
 from benchmarks.ingest.contestants.naive import Naive
 from benchmarks.ingest.contestants.worker import Worker
-from benchmarks.ingest.latency import measure_latency
+from benchmarks.ingest.latency import RATE, measure_latency
 from benchmarks.ingest.load import fill
 from benchmarks.ingest.run import Track, run, run_consumer
 from benchmarks.ingest.servers import Servers, running_servers
@@ -31,6 +32,7 @@ from streaming.produce.record import write_json
 # Long enough to tell the tunings apart: the engine's default blocks are flushed every 7.5 s.
 _TRIAL_EVENTS: Final = 1_000_000
 _QUICK_EVENTS: Final = 300_000
+_BEGAN: Final = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def main() -> int:
         figures = measure(plan, servers)
     figures |= {"load": round(before, 2), "cores": os.cpu_count()}
     write_json(output, figures)
-    _say(f"\n{report.table(figures)}\nwritten to {output}")
+    sys.stdout.write(f"\n{report.table(figures)}\nwritten to {output}\n")
     for fault in figures["faults"]:
         sys.stderr.write(f"FAULT: {fault}\n")
     return 1 if figures["faults"] else 0
@@ -83,6 +85,7 @@ def measure(plan: Plan, servers: Servers) -> dict[str, Any]:
         figures = run_consumer(track, ConsumeOnly(plan.events))
         runs.append(figures | {"round": turn + 1})
         _say(f"round {turn + 1}: consume_only {figures['events_per_s']:,} events/s")
+    _say(f"latency at {RATE:,} events/s for {plan.latency_seconds:g} s")
     latency = measure_latency(track, client, plan.latency_seconds)
     return report.summarise(runs, latency) | {
         "events": plan.events,
@@ -130,7 +133,7 @@ def _arguments() -> tuple[Plan, Path]:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{time.monotonic() - _BEGAN:6.1f} s  {text}\n")
     sys.stdout.flush()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,11 @@ PARTITIONS: Final = 8
 # As on a stock broker, though shorter: consumers that start together get their partitions together.
 # With the local stack's 0 ms the first would get all of them and the second wait for a heartbeat.
 _JOIN_DELAY: Final = "group.initial.rebalance.delay.ms=1000\n"
+# A thread for each consumer of the Kafka engine; without it this build lets two of them work.
+_ENGINE_THREADS: Final = (
+    "<background_message_broker_schedule_pool_size>16</background_message_broker_schedule_pool_size>"
+)
+_CONFIG_END: Final = "</clickhouse>"
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,9 @@ def running_servers(home: Path) -> Iterator[Servers]:
         Permanent: one of them did not come up.
     """
     http, native, broker, controller = free_ports(4)
-    kafka = _joining_together(kafka_service(home / "kafka", broker, controller, PARTITIONS), home / "kafka")
     services = [
-        RunningService(clickhouse_service(home / "server", http, native), home),
-        RunningService(kafka, home),
+        RunningService(_clickhouse(home / "server", http, native), home),
+        RunningService(_kafka(home / "kafka", broker, controller), home),
     ]
     try:
         for service in services:
@@ -77,11 +81,26 @@ def _settings(home: Path, http_port: int, broker: str) -> Settings:
     )
 
 
-def _joining_together(service: Service, home: Path) -> Service:
+def _kafka(home: Path, port: int, controller_port: int) -> Service:
+    def join_together() -> None:
+        with (home / "server.properties").open("a") as properties:
+            properties.write(_JOIN_DELAY)
+
+    return _prepared_further(kafka_service(home, port, controller_port, PARTITIONS), join_together)
+
+
+def _clickhouse(home: Path, http_port: int, native_port: int) -> Service:
+    def give_threads() -> None:
+        config = home / "config.xml"
+        config.write_text(config.read_text().replace(_CONFIG_END, _ENGINE_THREADS + _CONFIG_END))
+
+    return _prepared_further(clickhouse_service(home, http_port, native_port), give_threads)
+
+
+def _prepared_further(service: Service, further: Callable[[], None]) -> Service:
     def prepare() -> None:
         if service.prepare:
             service.prepare()
-        with (home / "server.properties").open("a") as properties:
-            properties.write(_JOIN_DELAY)
+        further()
 
     return replace(service, prepare=prepare)
