@@ -65,6 +65,13 @@ class Settings(BaseSettings):
         30.0, gt=0, le=3600, description="Oldest a batch may grow before it is written, in seconds"
     )
     kafka_batch_size: int = Field(50_000, ge=1, le=1_000_000, description="Rows per insert at most")
+    kafka_session_timeout_ms: int = Field(
+        10_000,
+        ge=1_000,
+        le=300_000,
+        description="A worker that is silent for so long loses its partitions to the others, in milliseconds; "
+        "brokers refuse less than 6000 by default",
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to speak to the broker"
     )

@@ -104,8 +104,9 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         # When the prefetch queue was full, look again soon (default 1 s starves a fast worker).
         "fetch.queue.backoff.ms": 50,
         # A dead worker's partitions move after this long.
-        "session.timeout.ms": 10_000,
-        "heartbeat.interval.ms": 3_000,
+        "session.timeout.ms": settings.kafka_session_timeout_ms,
+        # Three tries within the time-out, so that one lost heartbeat costs nothing.
+        "heartbeat.interval.ms": settings.kafka_session_timeout_ms * 3 // 10,
         # An insert that waits for ClickHouse must not cost the worker its partitions at once.
         "max.poll.interval.ms": 300_000,
     }

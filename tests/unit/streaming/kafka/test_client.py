@@ -33,6 +33,13 @@ def test_a_producer_neither_loses_nor_repeats_and_a_consumer_never_commits_by_it
     assert (consumer["partition.assignment.strategy"], consumer["group.id"]) == ("cooperative-sticky", "mine")
 
 
+@pytest.mark.parametrize("milliseconds", [1_000, 10_000, 300_000])
+def test_the_session_time_out_leaves_time_for_three_heartbeats(milliseconds: int) -> None:
+    found = consumer_config(settings(kafka_session_timeout_ms=milliseconds))
+    assert found["session.timeout.ms"] == milliseconds > 3 * found["heartbeat.interval.ms"]
+    Consumer(found | {"log_level": 0})
+
+
 @pytest.mark.parametrize("config", [producer_config, consumer_config, admin_config])
 def test_security_settings_reach_every_client(config) -> None:
     found = config(
