@@ -10,7 +10,7 @@ ROUNDS ?= 3
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock docs
+.PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock docs chaos outage
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,13 @@ bench-generate: setup ## Events/s the simulator makes on one core
 
 bench-ingest: setup ## Events/s from Kafka to raw.events beside the alternatives; EVENTS=300000 ROUNDS=1 to try it
 	@$(BIN)/python -m benchmarks.ingest --events $(EVENTS) --rounds $(ROUNDS) --workers $(WORKERS)
+
+chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=1 to repeat an order
+	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),50) $(if $(SEED),--seed $(SEED))
+
+outage: RATE = 2000
+outage: setup ## ClickHouse down for MINUTES=10 under load, with the worker's memory
+	@$(BIN)/python -m tests.chaos --outage --minutes $(or $(MINUTES),10) --rate $(RATE)
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
