@@ -132,9 +132,10 @@ FAULTS: Final = (
     Fault("kill -9 a worker", kill_worker),
     Fault("kill -9 ClickHouse", kill_clickhouse),
     Fault("kill -9 Kafka", kill_kafka),
-    Fault("pause ClickHouse", pause_clickhouse),
+    # A rebalance may come meanwhile: whoever gives partitions away then has an insert on its way.
+    Fault("pause ClickHouse", pause_clickhouse, needs_fence=True),
+    Fault("cut ClickHouse", cut_clickhouse, needs_fence=True),
     Fault("pause Kafka", pause_kafka),
-    Fault("cut ClickHouse", cut_clickhouse),
     Fault("cut Kafka", cut_kafka),
     Fault("break answers", break_answers),
     Fault("half an insert", halve_inserts),
@@ -147,6 +148,8 @@ FAULTS: Final = (
     Fault("stop, insert lost", zombies.stop_and_lose_the_insert, needs_fence=True),
     Fault("kill -9, insert in the network", zombies.kill_before_the_server, needs_fence=True),
     Fault("kill -9, insert half done", zombies.kill_half_way, needs_fence=True),
+    Fault("SIGTERM, insert in the network", zombies.leave_before_the_server, needs_fence=True),
+    Fault("share, insert in the network", zombies.share_before_the_server, needs_fence=True),
     Fault("isolate a worker", zombies.isolate, needs_fence=True),
 )
 

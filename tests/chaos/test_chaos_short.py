@@ -26,8 +26,16 @@ pytestmark = [
     ),
 ]
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-# Each costs a second or two more than a restart does, and the long form has them.
-LONG_ONLY = {"pause ClickHouse", "pause Kafka", "stop, insert done", "kill -9, insert half done", "isolate a worker"}
+# Each has a sister in the short form; the long form has them all.
+LONG_ONLY = {
+    "pause ClickHouse",
+    "pause Kafka",
+    "stop, insert done",
+    "stop, insert lost",
+    "kill -9, insert half done",
+    "SIGTERM, insert in the network",
+    "isolate a worker",
+}
 # Epochs in the server are what keeps an insert from landing after its worker lost the partition.
 FENCED = any("ingest_terms" in path.read_text() for path in MIGRATIONS.glob("*.sql"))
 

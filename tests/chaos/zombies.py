@@ -1,26 +1,30 @@
 """Workers that lose their partitions in the middle of an insert, and whose insert goes on all the same.
 
-The order is the worst there is. A worker's insert is caught on its way; the worker stops, dies or is cut off for
-longer than its session; the others take its partitions over, read the same offsets again and write them in batches
-with other bounds, so that no token can match; then the old insert goes on, and then the worker does. Nothing but
-the server can refuse that insert, because nobody else knows both sides.
+The order is the worst there is. A worker's insert is caught on its way; the worker stops, dies, is cut off for longer
+than its session, leaves, or is asked to share; the others take its partitions over, read the same offsets again and
+write them in batches with other bounds, so that no token can match; then the old insert goes on, and then the worker
+does. Nothing but the server can refuse that insert, because nobody else knows both sides.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 from typing import Final, Literal
 
 from tests.chaos.proxy import Place, Trap
 from tests.chaos.rig import Rig
+from tests.chaos.servers import PARTITIONS
 from tests.chaos.workers import Worker, eventually
 
 _CATCH_SECONDS: Final = 20.0
 # How long the others may take beyond the session's end. One who waits for the old insert to end before it takes
 # over would wait for ever, so the insert goes on after this whether or not it was overtaken.
 _TAKEOVER_SECONDS: Final = 6.0
+# A worker that is asked for partitions tries for some seconds to finish what it has in hand.
+_SHARE_SECONDS: Final = 15.0
 _WAKE_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 10.0
 
@@ -47,12 +51,28 @@ def stop_and_lose_the_insert(rig: Rig, dice: Random) -> str:
 
 def kill_before_the_server(rig: Rig, dice: Random) -> str:
     """Kill -9 while the insert is in the network; the server sees it after the takeover."""
-    return _kill(rig, dice, "request")
+    return _end(rig, dice, "request", lambda victim: victim.process.kill())
 
 
 def kill_half_way(rig: Rig, dice: Random) -> str:
     """Kill -9 while the server is busy with the insert; the rest of the rows come after the takeover."""
-    return _kill(rig, dice, "half")
+    return _end(rig, dice, "half", lambda victim: victim.process.kill())
+
+
+def leave_before_the_server(rig: Rig, dice: Random) -> str:
+    """SIGTERM while the insert is in the network: the worker leaves without its answer, in order."""
+    return _end(rig, dice, "request", lambda victim: victim.process.ask_to_stop())
+
+
+def share_before_the_server(rig: Rig, dice: Random) -> str:
+    """Let a new worker take partitions over while the insert is in the network; nobody dies."""
+    if rig.team.is_full:
+        rig.team.remove(rig.team.pick(dice))
+    victim, trap = _caught(rig, dice, "request")
+    fresh = rig.team.add()
+    overtaken = eventually(lambda: bool(fresh.state.get("rows")), _SHARE_SECONDS)
+    _let_go(trap)
+    return _note(victim, trap, overtaken)
 
 
 def isolate(rig: Rig, dice: Random) -> str:
@@ -83,9 +103,9 @@ def _stop(rig: Rig, dice: Random, place: Place, *, lose: bool = False) -> str:
     return _note(victim, trap, overtaken)
 
 
-def _kill(rig: Rig, dice: Random, place: Place) -> str:
+def _end(rig: Rig, dice: Random, place: Place, end: Callable[[Worker], None]) -> str:
     victim, trap = _caught(rig, dice, place)
-    victim.process.kill()
+    end(victim)
     try:
         overtaken = _wait_for_takeover(rig)
         _let_go(trap)
@@ -107,8 +127,8 @@ def _caught(rig: Rig, dice: Random, place: Place) -> tuple[Worker, Trap]:
 
 
 def _wait_for_takeover(rig: Rig) -> bool:
-    """Wait until others have written what the victim had in hand; return False when they did not in time."""
-    heads = rig.load.record.heads()
+    """Wait until others have written what the victim had in hand and a second more, or say that they did not."""
+    heads = [head + int(rig.tempo.rate / PARTITIONS) for head in rig.load.record.heads()]
     return eventually(lambda: rig.has_landed(heads), rig.tempo.session_s + _TAKEOVER_SECONDS)
 
 
