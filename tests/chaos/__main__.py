@@ -73,9 +73,10 @@ def _outage(arguments: argparse.Namespace, home: Path) -> int:
     _say(f"ClickHouse down for {arguments.minutes:g} minutes at {arguments.rate:g} events/s")
     report = outage.run(home, arguments.minutes * 60, arguments.rate, _say)
     write(ROOT / "var" / "outage.json", report)
+    before, during, after = (report[f"rss_{when}_mb"] for when in ("before", "outage", "max"))
     _say(
-        f"lost {report['lost']}, doubled {report['doubled']}, memory {report['rss_before_mb']} MB before and "
-        f"{report['rss_max_mb']} MB at most, caught up in {report['catch_up_s']} s (var/outage.json)"
+        f"lost {report['lost']}, doubled {report['doubled']}, caught up in {report['catch_up_s']} s, memory {before} "
+        f"MB before, at most {during} MB while it was away and {after} MB until the end (var/outage.json)"
     )
     for text in report["trouble"]:
         _say(f"  {text}")

@@ -25,13 +25,16 @@ class Watch:
     """What was seen of one worker.
 
     Args:
-        rss_before_mb, rss_max_mb: resident memory before the outage, and the most from its begin to the end.
+        members: of the group, before.
+        rss_before_mb, rss_outage_mb, rss_max_mb: resident memory just before, the most while ClickHouse was away,
+            and the most until everything had landed.
         trouble: when it left the group, or ended.
     """
 
     worker: Worker
     members: set[str]
     rss_before_mb: float = 0.0
+    rss_outage_mb: float = 0.0
     rss_max_mb: float = 0.0
     trouble: list[str] = field(default_factory=list)
 
@@ -45,7 +48,8 @@ class Watch:
 def run(home: Path, seconds: float, rate: float, say: Callable[[str], None]) -> dict[str, Any]:
     """Stop ClickHouse for `seconds` at `rate` events per second, start it again and wait for everything.
 
-    Returns `minutes`, `rate`, `rss_before_mb`, `rss_max_mb`, `catch_up_s`, `lost`, `doubled`, `trouble`, `right`.
+    Returns `minutes`, `rate`, `rss_before_mb`, `rss_outage_mb`, `rss_max_mb`, `catch_up_s`, `lost`, `doubled`,
+    `trouble`, `right`.
     """
     # Catching up takes as long as the worker needs for what came meanwhile; as long again as the outage is plenty.
     tempo = Tempo(rate=rate, workers=1, doors=1, session_s=10.0, patience_s=max(120.0, seconds))
@@ -58,6 +62,7 @@ def run(home: Path, seconds: float, rate: float, say: Callable[[str], None]) -> 
         "rate": rate,
         "rows": last.rows,
         "rss_before_mb": round(watch.rss_before_mb, 1),
+        "rss_outage_mb": round(watch.rss_outage_mb, 1),
         "rss_max_mb": round(watch.rss_max_mb, 1),
         "catch_up_s": round(caught.recover_s, 1),
         **rounds.known.totals,
@@ -70,10 +75,11 @@ def outage(made: Rig, rounds: Rounds, seconds: float, say: Callable[[str], None]
     """Do it on a rig that runs with one worker; its trouble is the round's, too."""
     watch = Watch(made.team.workers[0], _members(made))
     _watch(watch, min(_WARM_SECONDS, seconds / 2), lambda _: None)
-    watch.rss_before_mb = watch.worker.rss_mb
+    watch.rss_before_mb = watch.rss_max_mb = watch.worker.rss_mb
     made.clickhouse.kill()
     try:
         _watch(watch, seconds, say)
+        watch.rss_outage_mb = watch.rss_max_mb
         if _members(made) != watch.members:
             watch.trouble.append("the group's members changed while ClickHouse was away")
     finally:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final, Literal
-from urllib.parse import unquote_plus
+from typing import Final, Literal
 
-_INSERT: Final = re.compile(r"\bINSERT\s+INTO\s+`?raw`?\.`?(events|dead_letters)\b", re.IGNORECASE)
-# The statement stands in the address or begins the body; what follows is data.
-_STATEMENT_BYTES: Final = 4_096
+from tests.chaos.http_requests import Request, read_request
+
 _CONNECT_SECONDS: Final = 5.0
 
 Place = Literal["request", "half", "answer"]
@@ -49,21 +46,6 @@ class Trap:
             return True
         self.released.wait()
         return False
-
-
-@dataclass
-class Request:
-    """One HTTP request, whole or as much of it as came."""
-
-    head: bytes
-    body: bytes
-
-    @property
-    def table(self) -> str | None:
-        """The table below `raw` that it inserts into, if it does."""
-        address = unquote_plus(self.head.split(b"\r\n", 1)[0].decode("latin-1"))
-        found = _INSERT.search(address) or _INSERT.search(self.body[:_STATEMENT_BYTES].decode("latin-1"))
-        return found.group(1) if found else None
 
 
 class Pair:
@@ -231,27 +213,3 @@ class Proxy:
                         self._traps.remove(trap)
                     return trap
         return None
-
-
-def read_request(stream: BinaryIO) -> Request | None:
-    """Return the next HTTP request, cut short where the stream ends, or None at its end."""
-    lines: list[bytes] = []
-    while (line := stream.readline()) not in {b"\r\n", b""}:
-        lines.append(line)
-    if not line:
-        return None
-    fields = dict(entry.lower().strip().split(b":", 1) for entry in lines[1:])
-    head = b"".join(lines) + line
-    if b"chunked" in fields.get(b"transfer-encoding", b""):
-        return Request(head, _read_chunks(stream))
-    return Request(head, stream.read(int(fields.get(b"content-length", b"0"))))
-
-
-def _read_chunks(stream: BinaryIO) -> bytes:
-    body = b""
-    while line := stream.readline():
-        size = int(line.split(b";")[0], 16)
-        body += line + stream.read(size + 2)
-        if not size:
-            break
-    return body

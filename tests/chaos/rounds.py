@@ -95,6 +95,8 @@ class Rounds:
         target = self._next_target(moving)
         count = self._wait(target)
         found, lines = self.known.news(count)
+        if found["lost"]:
+            lines += self._rig.team.states()
         lines += self._rig.team.crashes[crashes:]
         lines += [f"not delivered: {text}" for text in self._rig.load.record.failed[failed:]]
         lines += audited(self._rig)

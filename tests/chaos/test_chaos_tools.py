@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ import pytest
 
 from tests.chaos.counts import Known, compare, ranges
 from tests.chaos.faults import FAULTS, plan
+from tests.chaos.http_requests import Request, read_request
 from tests.chaos.load import Record
-from tests.chaos.proxy import Place, Proxy, Request, Trap
+from tests.chaos.proxy import Place, Proxy, Trap
 from tests.chaos.report import summary
 from tests.chaos.rounds import Round
 from tests.chaos.workers import eventually
@@ -135,6 +137,14 @@ def test_an_insert_is_known_in_the_address_and_in_the_body(statement: str) -> No
     assert Request(b"POST /?query=" + spaced + b" HTTP/1.1\r\n\r\n", b"").table == "events"
     assert Request(b"POST / HTTP/1.1\r\n\r\n", statement.encode()).table == "events"
     assert Request(b"POST /?query=SELECT+1 HTTP/1.1\r\n\r\n", b"raw.events").table is None
+
+
+def test_requests_come_apart_whether_their_length_is_known_or_not() -> None:
+    known = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+    chunked = b"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    stream = io.BytesIO(known + chunked + known[:-1])
+    found = [read_request(stream) for _ in range(4)]
+    assert [one and one.head + one.body for one in found] == [known, chunked, known[:-1], None]
 
 
 @pytest.mark.parametrize(("place", "seen"), [("request", 0), ("half", 0), ("answer", 1)])

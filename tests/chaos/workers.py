@@ -139,6 +139,14 @@ class Team:
             self._forget(worker)
             self.add()
 
+    def states(self) -> list[str]:
+        """Return a line about each worker: who holds how many partitions, and what it waits for."""
+        names = ("state", "partitions", "lag", "reason")
+        return [
+            f"{worker.name}: " + ", ".join(f"{name} {worker.state.get(name)!r}" for name in names)
+            for worker in self.workers
+        ]
+
     @staticmethod
     def last_words(worker: Worker) -> str:
         """Return the last line of its log."""
