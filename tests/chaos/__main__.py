@@ -26,8 +26,9 @@ LOGS = ROOT / "var" / "chaos-log"
 def main() -> int:
     """Run what the command line asks for; return 0 when nothing was lost, doubled or broken, else 1."""
     arguments = _arguments()
-    # SIGTERM does what Ctrl-C does: everything that was started is stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM does what Ctrl-C does, and Ctrl-C works where a shell's background job has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         shutil.rmtree(LOGS, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="millrace-chaos-", ignore_cleanup_errors=True) as folder:
