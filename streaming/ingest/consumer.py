@@ -19,9 +19,6 @@ class Owner(Protocol):
     def settle(self, still_ours: bool) -> None:
         """Before partitions go: make what is in hand durable, or drop it (always when they are lost)."""
 
-    def is_quiet(self) -> bool:
-        """Tell whether nothing dropped is still being written."""
-
 
 def ingest_config(settings: Settings, worker: str) -> dict[str, Any]:
     """Return the configuration of a worker's consumer: every consumer's, and what only ingest needs."""

@@ -102,16 +102,16 @@ class Loop:
         self._report()
 
     def settle(self, still_ours: bool) -> None:
-        """Before partitions go: write what is in hand, or drop it all and resume from ClickHouse's mark."""
+        """Before partitions go: write what is in hand, or drop it all and resume from ClickHouse's mark.
+
+        A write that is under way is left to itself: its epoch is given up, so it lands before the mark is read,
+        or never.
+        """
         if still_ours and self._drain(_LEAVE_SECONDS):
             return
-        self._filling, self._writing = Batch(), None
+        self._filling, self._writing, self._flight = Batch(), None, None
         if self.source is not None:
             self.source.replace_all()
-
-    def is_quiet(self) -> bool:
-        """Tell whether no abandoned write is under way: it could land after a mark was read."""
-        return self._flight is None or self._writing is not None
 
     def in_hand(self) -> InHand:
         """Return what is read and not durable yet."""
@@ -122,6 +122,7 @@ class Loop:
         """Look whether the running write has ended, and start it again when its wait is over."""
         if self._flight is not None and self._flight.is_done():
             error, self._flight = self._flight.error, None
+            assert self._writing is not None  # noqa: S101 - a flight is dropped together with its batch
             batch = self._writing
             if isinstance(error, RetryLater):
                 self._retry_at = self._clock.monotonic() + self._backoff.next(error)
@@ -130,7 +131,7 @@ class Loop:
                 self._give_way(error)
             elif error is not None:
                 raise error
-            elif batch is not None:
+            else:
                 self._done(batch)
         if self._flight is None and self._writing is not None and self._clock.monotonic() >= self._retry_at:
             self._launch(self._writing)
@@ -159,7 +160,7 @@ class Loop:
         if not self.source.unplaced:
             self._health.found("partition offsets")
             return
-        if not self.is_quiet() or self._clock.monotonic() < self._place_at:
+        if self._clock.monotonic() < self._place_at:
             return
         try:
             self.source.place()
@@ -195,14 +196,14 @@ class Loop:
         return self._writing is None
 
     def _hand_over(self) -> None:
-        if self._writing is not None or self._flight is not None or self._filling.is_empty():
+        if self._writing is not None or self._filling.is_empty():
             return
         if self._write_now or self._filling.is_due(self._policy, self._clock.monotonic()):
             batch, self._filling = self._filling, Batch()
             self._launch(batch)
 
     def _is_idle(self) -> bool:
-        return self._filling.is_empty() and self._writing is None and self._flight is None
+        return self._filling.is_empty() and self._writing is None
 
     def _drain(self, seconds: float) -> bool:
         """Write what is in hand now; return False when ClickHouse is away or `seconds` are over."""

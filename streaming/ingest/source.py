@@ -45,7 +45,7 @@ class Source:
         worker: the worker's name, shown on the broker's side.
         ledger: tells what ClickHouse holds.
         epochs: this worker's claims on partitions.
-        owner: asked before partitions are given away and before new ones are placed.
+        owner: asked before partitions are given away.
     """
 
     def __init__(self, settings: Settings, worker: str, ledger: Ledger, epochs: Epochs, owner: Owner) -> None:
@@ -195,9 +195,6 @@ class Source:
         self.was_assigned = True
         self._rebalances["assigned"] += 1
         partitions = {Partition(entry.topic, entry.partition) for entry in assigned}
-        if not self._owner.is_quiet():
-            self._hold(partitions)
-            return
         try:
             starts = self._starts(partitions)
         except RetryLater as error:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from tests.chaos.http_requests import Request, read_request
 
 _CONNECT_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 60.0
 
 Place = Literal["request", "half", "answer"]
 
@@ -190,6 +191,9 @@ class Proxy:
                     pair.far.sendall(request.head + request.body)
                 elif not self._pass_trapped(pair, request, trap):
                     return
+        # The asker is gone; the server still gets all of a held insert, and the time to do it.
+        if (held := pair.asked) is not None:
+            held.over.wait(_ANSWER_SECONDS)
 
     def _pass_trapped(self, pair: Pair, request: Request, trap: Trap) -> bool:
         if not trap.cuts:

@@ -9,7 +9,6 @@ import pytest
 
 from local.install import kafka_is_installed
 from local.paths import clickhouse_library
-from sql.migrate import MIGRATIONS
 from tests.chaos.faults import FAULTS, Fault, plan
 from tests.chaos.outage import outage
 from tests.chaos.report import line
@@ -36,8 +35,6 @@ LONG_ONLY = {
     "SIGTERM, insert in the network",
     "isolate a worker",
 }
-# Epochs in the server are what keeps an insert from landing after its worker lost the partition.
-FENCED = any("ingest_terms" in path.read_text() for path in MIGRATIONS.glob("*.sql"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +70,6 @@ def test_clickhouse_may_stay_away_and_the_worker_waits_in_its_group(made: Rig, r
     assert watch.rss_max_mb < 400
 
 
-@pytest.mark.xfail(not FENCED, reason="inserts are not checked against an epoch yet", strict=True)
 def test_an_insert_that_outlives_its_worker_doubles_nothing(made: Rig, rounds: Rounds) -> None:
     seen = [rounds.round(fault) for fault in short(needs_fence=True)] + [rounds.end()]
     lines = [line(number, one) for number, one in enumerate(seen, start=1)]
