@@ -10,6 +10,7 @@ import typer
 # Typer carries its own click; these are the exceptions that its commands really raise.
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
+from cli.audit import audit
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.ingest import ingest
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, up, status, doctor, migrate, produce, replay, ingest):
+for command in (demo, up, status, doctor, migrate, produce, replay, ingest, audit):
     app.command()(command)
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
+    "audit",
     "benchmarks",
     "cli",
     "contracts",
@@ -21,10 +22,11 @@ PACKAGES = (
 )
 MAY_IMPORT = {
     "contracts": set(),
+    "audit": {"contracts", "streaming"},
     "streaming": {"contracts"},
-    "orchestration": {"contracts"},
+    "orchestration": {"contracts", "audit"},
     "sql": {"contracts"},
-    "local": {"contracts", "sql", "streaming", "orchestration"},
+    "local": {"contracts", "audit", "sql", "streaming", "orchestration"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
@@ -44,6 +46,14 @@ def imported(path: Path) -> set[str]:
 def test_a_hop_imports_the_contracts_and_no_other_hop(package: str) -> None:
     for path in sources(package):
         assert imported(path) - {package} <= MAY_IMPORT[package], path
+
+
+def test_the_audit_shares_nothing_with_the_ingest_that_it_judges() -> None:
+    for path in sources("audit"):
+        tree = ast.parse(path.read_text())
+        modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        taken = {module for module in modules if module.startswith("streaming")}
+        assert all(module.startswith("streaming.kafka.") for module in taken), path
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
