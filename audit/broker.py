@@ -76,6 +76,7 @@ class KafkaBroker:
 
     def bounds(self, topic: str) -> dict[int, Bounds]:
         """See `Broker`."""
+        self._place = None  # a new audit: what was read ahead for the last one is old
         with mapped_errors(f"offsets of {topic}"):
             found = self._admin.list_topics(timeout=self._seconds).topics.get(topic)
             if found is None or found.error is not None:

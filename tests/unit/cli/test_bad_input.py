@@ -31,6 +31,8 @@ from local.paths import ROOT
         ["migrate", "--dry-walk"],
         ["status", "extra"],
         ["doctor", "--yaml"],
+        ["audit", "--topic", "no spaces"],
+        ["audit", "--watch", "0"],
     ],
     ids=" ".join,
 )
@@ -41,7 +43,7 @@ def test_a_mistake_is_one_clear_line_and_exit_code_2(arguments: list[str], capsy
     assert lines[0].startswith("millrace: ")
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "migrate", "produce", "ingest", "doctor", "status"])
+@pytest.mark.parametrize("command", ["up", "demo", "migrate", "produce", "ingest", "doctor", "status", "audit"])
 def test_a_bad_variable_stops_each_command_by_name(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
