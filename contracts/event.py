@@ -71,6 +71,7 @@ RejectReason = Literal[
     "wrong_type",
     "bad_timestamp",
     "timestamp_out_of_range",
+    "unknown_envelope",
 ]
 REJECT_REASONS: Final[tuple[str, ...]] = get_args(RejectReason)
 

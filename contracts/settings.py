@@ -6,6 +6,7 @@ A bad value is refused at start with the variable's name and what is allowed. Se
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -89,6 +90,22 @@ class Settings(BaseSettings):
     )
     ingest_metrics_host: str = Field(
         "127.0.0.1", min_length=1, description="Address it listens on; 0.0.0.0 for all, as a container needs"
+    )
+
+    ingest_earliest: date = Field(
+        date(2000, 1, 1), description="Events before this day (UTC) become dead letters; YYYY-MM-DD"
+    )
+    ingest_max_ahead_hours: float = Field(
+        24.0, ge=0, le=8760, description="Events further in the future than this become dead letters, in hours"
+    )
+    ingest_max_event_bytes: int = Field(
+        1_000_000, ge=1_000, le=1_000_000_000, description="Larger messages become dead letters, in bytes"
+    )
+    ingest_max_dead_letter_run: int = Field(
+        10_000, ge=0, description="A worker stops after this many dead letters in a row in one partition; 0: never"
+    )
+    ingest_max_dead_letter_share: float = Field(
+        0.5, ge=0, le=1, description="A worker stops when more than this share of 20,000 messages is dead; 0: never"
     )
 
     clickhouse_host: str = Field("localhost", description="ClickHouse server")

@@ -16,6 +16,7 @@ from typing import Final
 import pyarrow as pa
 
 from contracts.settings import Settings
+from streaming.ingest.limit import Refusals
 from streaming.ingest.records import Partition, Span
 
 # Bounds memory where events are large; 50,000 events of the usual 350 bytes are 17 MB.
@@ -53,12 +54,14 @@ class Chunk:
         letters: columns of `raw.dead_letters`; None when there are none.
         spans: the offsets it covers, by partition.
         bytes: size of the message values.
+        refusals: which messages were no events.
     """
 
     events: list[pa.RecordBatch]
     letters: pa.RecordBatch | None
     spans: dict[Partition, Span]
     bytes: int
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def rows(self) -> int:

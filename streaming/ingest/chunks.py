@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import methodcaller
@@ -16,6 +17,7 @@ from streaming.ingest.columns import Landing, client_columns, event_batch
 from streaming.ingest.dead_letters import DeadLetter, dead_letter_columns
 from streaming.ingest.decode import Decoder
 from streaming.ingest.event import Event
+from streaming.ingest.limit import Refusals
 from streaming.ingest.records import Message, Partition, Ranges, Span
 
 Rows = npt.NDArray[np.int64]
@@ -54,34 +56,44 @@ def decode_chunk(messages: Sequence[Message], positions: Mapping[Partition, Posi
     events = []
     if len(plain):
         events.append(event_batch(columns, landing if len(plain) == len(messages) else landing.take(plain)))
-    letters: list[DeadLetter] = []
-    if len(plain) < len(messages):
-        rest = np.setdiff1d(np.arange(len(messages)), plain, assume_unique=True)
-        found, rows, letters = _one_by_one(messages, rest, positions, decoder)
-        if found:
-            events.append(event_batch(client_columns(found), landing.take(np.array(rows))))
+    rest = np.setdiff1d(np.arange(len(messages)), plain, assume_unique=True)
+    found, rows, refused = _one_by_one(messages, rest, decoder)
+    if found:
+        events.append(event_batch(client_columns(found), landing.take(np.array(rows))))
+    letters = [letter for letter in refused.values() if not _is_stored(letter.message, positions)]
     size = sum(map(len, filter(None, values)))
-    return Chunk(events, dead_letter_columns(letters) if letters else None, spans, size)
+    refusals = _refusals(landing, refused) if refused else Refusals(len(messages), dict.fromkeys(spans, (False,)))
+    return Chunk(events, dead_letter_columns(letters) if letters else None, spans, size, refusals)
 
 
 def _one_by_one(
-    messages: Sequence[Message], rest: Rows, positions: Mapping[Partition, Position], decoder: Decoder
-) -> tuple[list[Event], list[int], list[DeadLetter]]:
-    """Return the events among the `rest` of the messages, their rows, and the dead letters that are new."""
+    messages: Sequence[Message], rest: Rows, decoder: Decoder
+) -> tuple[list[Event], list[int], dict[int, DeadLetter]]:
+    """Return the events among the `rest` of the messages, their rows, and the refused ones by row."""
     events: list[Event] = []
     rows: list[int] = []
-    letters: list[DeadLetter] = []
+    refused: dict[int, DeadLetter] = {}
     for row in rest.tolist():
-        message = messages[row]
         try:
-            events.append(decoder.decode(message.value()))
+            events.append(decoder.decode(messages[row].value()))
         except InvalidEvent as error:
-            place = Partition(str(message.topic()), int(message.partition() or 0))
-            if message.offset() not in positions[place].letters:
-                letters.append(DeadLetter(message, error))
+            refused[row] = DeadLetter(messages[row], error)
         else:
             rows.append(row)
-    return events, rows, letters
+    return events, rows, refused
+
+
+def _is_stored(message: Message, positions: Mapping[Partition, Position]) -> bool:
+    place = Partition(str(message.topic()), int(message.partition() or 0))
+    return int(message.offset() or 0) in positions[place].letters
+
+
+def _refusals(landing: Landing, refused: Mapping[int, DeadLetter]) -> Refusals:
+    marks: dict[Partition, list[bool]] = {}
+    for row, place in enumerate(zip(landing.topics, landing.partitions.tolist(), strict=True)):
+        marks.setdefault(Partition(*place), []).append(row in refused)
+    errors = [letter.error for letter in refused.values()]
+    return Refusals(len(landing.topics), marks, Counter(error.reason for error in errors), errors[-1].text)
 
 
 def _advance(landing: Landing, positions: Mapping[Partition, Position]) -> tuple[Rows, dict[Partition, Span]]:

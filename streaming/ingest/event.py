@@ -1,26 +1,27 @@
-"""A decoded event, and the limits that decide what can be one."""
+"""A decoded event."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from contracts.event import QUANTITY_LIMIT
 
-# Kafka's own default for the largest message is slightly above this.
-MAX_EVENT_BYTES: Final = 1_000_000
-# No clickstream is older than this; a smaller number is usually seconds sent as milliseconds.
-EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-# Clocks of clients run ahead by minutes, and by hours where the zone is wrong; never by days.
-MAX_AHEAD: Final = timedelta(hours=24)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 NO_PROPERTIES: Final = msgspec.Raw(b"")
+
+
+class Window(NamedTuple):
+    """The event times that are taken, both ends included."""
+
+    earliest: datetime
+    latest: datetime
 
 
 class Event(msgspec.Struct, gc=False):

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from contracts.clock import Clock
-from contracts.errors import Fenced, RetryLater
+from contracts.errors import Fenced, Permanent, RetryLater
+from contracts.settings import Settings
 from streaming.ingest.batch import Batch, BatchPolicy
 from streaming.ingest.chunks import decode_chunk
 from streaming.ingest.decode import Decoder
 from streaming.ingest.flight import Backoff, Flight
 from streaming.ingest.health import Health
+from streaming.ingest.limit import LetterLimit
+from streaming.ingest.policy import DecodePolicy
 from streaming.ingest.source import Source
 from streaming.ingest.standing import InHand
 from streaming.ingest.writer import Writes
@@ -44,23 +48,44 @@ class StopSignal(Protocol):
         """Tell whether to end."""
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What the settings say about messages and batches.
+
+    Args:
+        batch: when a batch closes.
+        decoder: what is an event.
+        limit: how many messages may be none.
+    """
+
+    batch: BatchPolicy
+    decoder: Decoder
+    limit: LetterLimit
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock) -> Rules:
+        """Return the rules that the settings ask for."""
+        return cls(BatchPolicy.of(settings), Decoder(clock, DecodePolicy.of(settings)), LetterLimit.of(settings))
+
+
 class Loop:
     """Moves messages from a source to a writer until it is told to stop.
 
     Args:
-        policy: when a batch closes.
+        rules: what is an event, how many may be none, and when a batch closes.
         writer: makes a batch durable.
         health: told of progress and waits.
         clock: the time, for ages and waits.
     """
 
-    def __init__(self, policy: BatchPolicy, writer: Writes, health: Health, clock: Clock) -> None:
+    def __init__(self, rules: Rules, writer: Writes, health: Health, clock: Clock) -> None:
         self.source: Source | None = None
-        self._policy = policy
+        self._policy = rules.batch
         self._writer = writer
         self._health = health
         self._clock = clock
-        self._decoder = Decoder(clock)
+        self._decoder = rules.decoder
+        self._limit = rules.limit
         self._backoff = Backoff(random.Random())  # noqa: S311 - jitter, no secret
         self._filling = Batch()
         self._writing: Batch | None = None
@@ -173,8 +198,16 @@ class Loop:
     def _read(self, most: int, timeout: float) -> None:
         assert self.source is not None  # noqa: S101 - run sets it
         messages = self.source.poll(most, timeout)
-        if messages:
-            self._filling.add(decode_chunk(messages, self.source.positions, self._decoder), self._clock.monotonic())
+        if not messages:
+            return
+        chunk = decode_chunk(messages, self.source.positions, self._decoder)
+        try:
+            self._limit.check(chunk.refusals)
+        except Permanent:
+            # What came before it is written, so that there is something to look at.
+            self._drain(_LEAVE_SECONDS)
+            raise
+        self._filling.add(chunk, self._clock.monotonic())
 
     def _room(self) -> int:
         return max(1, min(_CHUNK_ROWS, self._policy.rows - self._filling.rows))

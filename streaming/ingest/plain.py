@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.event import PRICE_SCALE, QUANTITY_LIMIT, TEXT_FIELDS
-from streaming.ingest.event import EARLIEST, EPOCH
+from streaming.ingest.event import EPOCH, Window
 
 Mask = npt.NDArray[np.bool_]
 
@@ -70,13 +70,13 @@ _TEXTS: Final = ("event_type", "user_id", *TEXT_FIELDS)
 
 
 def decode_plain(
-    values: Sequence[bytes | None], latest: datetime, max_bytes: int
+    values: Sequence[bytes | None], window: Window, max_bytes: int
 ) -> tuple[dict[str, pa.Array], npt.NDArray[np.int64]]:
     """Return the client's columns of `raw.events` for the values that are plain, and which values those are.
 
     Args:
         values: message values.
-        latest: the latest acceptable event time.
+        window: the event times that are taken.
         max_bytes: longer values are left out.
 
     Returns:
@@ -93,7 +93,7 @@ def decode_plain(
     has_price = _matches(prices, _PLAIN_PRICE)
     good = (
         _matches(ids, _UUID)
-        & _within(times, latest)
+        & _within(times, window)
         & (has_price | _matches(prices, _NO_VALUE))
         & (_bools(pc.starts_with(properties, "{")) | _matches(properties, _NO_VALUE))
         & _bools(pc.not_equal(columns["event_type"], ""))
@@ -192,9 +192,9 @@ def _moment(text: str | None) -> datetime | None:
         return None
 
 
-def _within(times: pa.Array, latest: datetime) -> Mask:
+def _within(times: pa.Array, window: Window) -> Mask:
     number = times.cast(pa.int64()).fill_null(-1).to_numpy()
-    first, last = ((moment.astimezone(UTC) - EPOCH) // _ONE_US for moment in (EARLIEST, latest))
+    first, last = ((moment.astimezone(UTC) - EPOCH) // _ONE_US for moment in window)
     within: Mask = (number >= first) & (number <= last)
     return within
 

@@ -28,7 +28,7 @@ from contracts.event import (
     TEXT_FIELDS,
     RejectReason,
 )
-from streaming.ingest.event import EARLIEST, EPOCH, NO_PROPERTIES, Event, fits_quantity, quoted
+from streaming.ingest.event import EPOCH, NO_PROPERTIES, Event, Window, fits_quantity, quoted
 
 _RAW_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
@@ -41,12 +41,12 @@ _EXACT: Final = Context(prec=40)
 _LAST_MS: Final = Decimal(253_402_300_799_999)
 
 
-def read_tolerantly(value: bytes, latest: datetime) -> Event:
+def read_tolerantly(value: bytes, window: Window) -> Event:
     """Return the event in `value`, or raise why there is none.
 
     Args:
         value: the message's bytes.
-        latest: the latest acceptable event time.
+        window: the event times that are taken.
 
     Raises:
         InvalidEvent: with a `RejectReason` and a text for people.
@@ -59,7 +59,7 @@ def read_tolerantly(value: bytes, latest: datetime) -> Event:
     event = Event(
         event_id=_event_id(known["event_id"]),
         event_type=_required("event_type", known["event_type"]),
-        timestamp=_timestamp(known["timestamp"], latest),
+        timestamp=_timestamp(known["timestamp"], window),
         user_id=_required("user_id", known["user_id"]),
         price=_price(known["price"]) if "price" in known else None,
         quantity=_quantity(known["quantity"]) if "quantity" in known else None,
@@ -128,7 +128,7 @@ def _string(name: str, text: str) -> str:
     return _TEXT.decode(text)
 
 
-def _timestamp(text: str, latest: datetime) -> datetime:
+def _timestamp(text: str, window: Window) -> datetime:
     content = _TEXT.decode(text) if text.startswith('"') else text
     if _NUMBER.fullmatch(content):
         moment = _from_milliseconds(content)
@@ -136,8 +136,9 @@ def _timestamp(text: str, latest: datetime) -> datetime:
         moment = _from_iso(content)
     else:
         _reject("wrong_type", f"timestamp is neither text nor a number: {quoted(text)}")
-    if not EARLIEST <= moment <= latest:
-        _reject("timestamp_out_of_range", f"{quoted(content)} is not between {EARLIEST} and {latest}")
+    if not window.earliest <= moment <= window.latest:
+        text = f"{quoted(content)} is not between {window.earliest} and {window.latest}"
+        _reject("timestamp_out_of_range", f"{text} (INGEST_EARLIEST, INGEST_MAX_AHEAD_HOURS)")
     return moment
 
 

@@ -18,11 +18,10 @@ from contracts.clickhouse import connect
 from contracts.clock import Clock, SystemClock
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
-from streaming.ingest.batch import BatchPolicy
 from streaming.ingest.endpoint import serving
 from streaming.ingest.epochs import Epochs
 from streaming.ingest.health import STUCK_SECONDS, Counts, Health
-from streaming.ingest.loop import Loop
+from streaming.ingest.loop import Loop, Rules
 from streaming.ingest.meters import MeteredWriter
 from streaming.ingest.offsets import Ledger
 from streaming.ingest.source import Source
@@ -93,7 +92,7 @@ def _work(settings: Settings, stop: Stop, options: WorkerOptions, health: Health
     epochs = Epochs(client, settings.kafka_group_id, f"{options.name}/{run}")
     writer = ClickHouseWriter(client, epochs, options.name, run, options.clock)
     metered = MeteredWriter(options.wrap_writer(writer), health.meters, options.clock)
-    loop = Loop(BatchPolicy.of(settings), metered, health, options.clock)
+    loop = Loop(Rules.of(settings, options.clock), metered, health, options.clock)
     source = Source(settings, options.name, ledger, epochs, loop)
     try:
         if _await("ClickHouse", lambda: _check_tables(ledger), health, stop) and _await(

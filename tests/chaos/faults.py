@@ -25,13 +25,11 @@ class Fault:
         name: in the table.
         act: does it, and returns a note for the table; the rig is whole again afterwards.
         needs_fence: only epochs that the server checks keep it from doubling.
-        is_possible: tells whether the program has what the fault is about.
     """
 
     name: str
     act: Callable[[Rig, Random], str]
     needs_fence: bool = False
-    is_possible: Callable[[], bool] = lambda: True
 
 
 def kill_worker(rig: Rig, dice: Random) -> str:
@@ -141,7 +139,7 @@ FAULTS: Final = (
     Fault("half an insert", halve_inserts),
     Fault("add a worker", add_worker),
     Fault("remove a worker", remove_worker),
-    Fault("fill the dead letters", letters.fill, is_possible=letters.has_limit),
+    Fault("fill the dead letters", letters.fill),
     Fault("stop, insert in the network", zombies.stop_before_the_server, needs_fence=True),
     Fault("stop, insert half done", zombies.stop_half_way, needs_fence=True),
     Fault("stop, insert done", zombies.stop_after_the_server, needs_fence=True),
@@ -155,10 +153,9 @@ FAULTS: Final = (
 
 
 def plan(number: int, seed: int, faults: tuple[Fault, ...] = FAULTS) -> list[Fault]:
-    """Return so many faults in random order, every possible kind as often as the others give or take one."""
+    """Return so many faults in random order, every kind as often as the others give or take one."""
     dice = Random(seed)
-    possible = [fault for fault in faults if fault.is_possible()]
     planned: list[Fault] = []
     while len(planned) < number:
-        planned += dice.sample(possible, len(possible))
+        planned += dice.sample(faults, len(faults))
     return planned[:number]

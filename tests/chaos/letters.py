@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from contracts.settings import Settings
 from tests.chaos.rig import Rig
 from tests.chaos.servers import PARTITIONS
 from tests.chaos.workers import eventually
@@ -14,11 +13,6 @@ _RUN: Final = "INGEST_MAX_DEAD_LETTER_RUN"
 _SHARE: Final = "INGEST_MAX_DEAD_LETTER_SHARE"
 _LIMIT: Final = 200
 _STOP_SECONDS: Final = 30.0
-
-
-def has_limit() -> bool:
-    """Tell whether the program knows a limit."""
-    return _RUN.lower() in Settings.model_fields
 
 
 def fill(rig: Rig, dice: Random) -> str:

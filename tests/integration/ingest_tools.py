@@ -126,9 +126,9 @@ def worker_process(settings: Settings, *options: str, **environment: str) -> sub
         "CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
         "MILLRACE_HOME": str(settings.millrace_home),
     }
-    program = "import sys, typer; from cli.ingest import ingest; typer.run(ingest)"
+    program = "from cli.main import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", program, *options],
+        [sys.executable, "-c", program, "ingest", *options],
         cwd=ROOT,
         env={**os.environ, **variables, **environment},
         stdout=subprocess.PIPE,

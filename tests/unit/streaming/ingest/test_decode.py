@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
@@ -13,6 +14,7 @@ from contracts.errors import InvalidEvent
 from contracts.event import TEXT_FIELDS
 from streaming.ingest.decode import Decoder
 from streaming.ingest.event import Event
+from streaming.ingest.policy import DecodePolicy
 from tests.unit.streaming.ingest.messages import EVENT_ID, as_json, event, with_raw
 
 
@@ -168,3 +170,41 @@ def test_a_bug_of_ours_is_not_taken_for_a_bad_event(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("streaming.ingest.tolerant.fits_quantity", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         decode(as_json(quantity=1))
+
+
+@pytest.mark.parametrize(
+    ("value", "looks_like"),
+    [
+        (b"\x00\x00\x00\x00\x01abc", "a schema registry's binary format"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
+        (b"\x04\x22\x4d\x18", "LZ4"),
+        (b'{"schema":{},"payload":{"user_id":"u1"}}', "Kafka Connect"),
+        (b'{"before":null,"after":{},"op":"c"}', "Debezium"),
+        (b'{"specversion":"1.0","type":"click","source":"/shop","id":"1","data":{}}', "CloudEvent"),
+    ],
+)
+def test_an_envelope_is_recognised_and_named(value: bytes, looks_like: str) -> None:
+    with pytest.raises(InvalidEvent, match=looks_like) as refused:
+        decode(value)
+    assert refused.value.reason == "unknown_envelope"
+
+
+def test_an_event_may_have_the_fields_of_an_envelope() -> None:
+    found = decode(as_json(schema={}, payload={}, op="c", before=1, after=2, specversion="1", type="t", source="s"))
+    assert json.loads(str(found.properties, "utf-8"))["op"] == "c"
+
+
+def test_the_policy_says_what_is_too_old_too_far_ahead_and_too_large() -> None:
+    policy = DecodePolicy(datetime(2025, 6, 1, tzinfo=UTC), timedelta(0), max_bytes=200)
+    decoder = Decoder(ManualClock(), policy)
+    for value, reason in (
+        (as_json(timestamp="2025-05-31T23:59:59Z"), "timestamp_out_of_range"),
+        (as_json(timestamp="2026-01-01T00:00:00.001Z"), "timestamp_out_of_range"),
+        (as_json(page_url="x" * 200), "too_large"),
+    ):
+        with pytest.raises(InvalidEvent) as refused:
+            decoder.decode(value)
+        assert refused.value.reason == reason
+        assert decoder.plain([value])[1].tolist() == []
+    assert decoder.plain([as_json(timestamp="2025-06-01T00:00:00Z")])[1].tolist() == [0]

@@ -15,6 +15,7 @@ from contracts.clock import ManualClock
 from contracts.event import ALIASES, FIELDS
 from streaming.ingest.chunks import Position, decode_chunk
 from streaming.ingest.decode import Decoder
+from streaming.ingest.policy import DecodePolicy
 from streaming.ingest.records import Partition
 from tests.unit.streaming.ingest.messages import FakeMessage, as_json, event, with_raw
 
@@ -43,7 +44,7 @@ def same_both_ways(values: Sequence[bytes | None]) -> None:
 
 def plain_rows(*values: bytes | None, max_bytes: int = ROOM) -> list[int]:
     """Which values the fast path takes."""
-    kept: list[int] = Decoder(ManualClock(), max_bytes).plain(values)[1].tolist()
+    kept: list[int] = Decoder(ManualClock(), DecodePolicy(max_bytes=max_bytes)).plain(values)[1].tolist()
     return kept
 
 
