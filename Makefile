@@ -8,9 +8,10 @@ PYTEST_ARGS ?=
 EVENTS ?= 3000000
 ROUNDS ?= 3
 WORKERS ?= 1
+EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format clean bench-generate bench-ingest lock docs chaos outage
+.PHONY: help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest lock docs
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ up: setup ## Start the local stack and keep it running
 
 test: setup lint ## Lint, type-check and run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+fuzz: setup ## Decode EXAMPLES=100000 generated messages, and compare with an independent reading
+	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 0 -q -s tests/fuzz
 
 lint: setup ## Ruff and mypy
 	@$(BIN)/ruff check --quiet .

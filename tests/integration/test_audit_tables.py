@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from audit.audit import audit
 from audit.ledger import EVENTS
+from audit.narrow import Findings
 from audit.report import SHOWN_RANGES
 from contracts.names import RAW_DEAD_LETTERS
 from streaming.ingest import offsets as resume
@@ -43,6 +44,25 @@ def test_one_lost_and_one_doubled_show_although_the_count_agrees(clickhouse: Cli
     assert found.events == found.expected
     assert (numbers(found.unchecked.ranges), numbers(found.doubled.ranges)) == ([base + 300], [base + 500])
     assert found.verdict == "broken"
+
+
+def test_two_lost_and_two_doubled_show_although_count_and_sum_agree(clickhouse: Client) -> None:
+    plant(clickhouse, [*range(10), 11, 11, 12, 12, *range(14, 100)])
+    found = planted(clickhouse)
+    assert (found.events, found.verdict) == (found.expected, "broken")
+    assert (numbers(found.unchecked.ranges), numbers(found.doubled.ranges)) == ([10, 13], [11, 12])
+
+
+def test_only_a_partition_whose_sums_are_wrong_is_looked_into(
+    clickhouse: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr("audit.audit.look_closer", lambda client, place, held: looked.append(place[1]) or Findings())
+    plant(clickhouse, range(50))
+    plant(clickhouse, [0, 2], partition=1)
+    plant(clickhouse, range(2**63 - 50, 2**63), partition=2)
+    audit(clickhouse, [TOPIC], None)
+    assert looked == [1]
 
 
 def test_an_offset_in_both_tables_shows(clickhouse: Client) -> None:
