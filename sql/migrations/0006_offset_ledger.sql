@@ -7,7 +7,8 @@ ALTER TABLE raw.events {on_cluster} ADD PROJECTION IF NOT EXISTS ledger
     GROUP BY kafka_topic, kafka_partition
 );
 
--- Rows that are there already get it in the background; until then their parts are read row by row.
-ALTER TABLE raw.events {on_cluster} MATERIALIZE PROJECTION ledger;
+-- Rows that are there already get it in the background, which on a large table takes longer than a client waits;
+-- until then their parts are read row by row.
+ALTER TABLE raw.events {on_cluster} MATERIALIZE PROJECTION ledger SETTINGS mutations_sync = 0;
 
-ALTER TABLE raw.events {on_cluster} DROP PROJECTION IF EXISTS offsets;
+ALTER TABLE raw.events {on_cluster} DROP PROJECTION IF EXISTS offsets SETTINGS alter_sync = 0;
