@@ -43,8 +43,12 @@ def parse(text: str) -> Any:
     def refuse(name: str) -> None:
         raise Refused(name)
 
+    def entries(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        json.dumps(found, ensure_ascii=False).encode()  # fails on half a pair, also where a later entry hides it
+        return dict(found)
+
     try:
-        found = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=refuse)
+        found = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=refuse, object_pairs_hook=entries)
         json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Refused(str(error)) from error
