@@ -43,14 +43,16 @@ def account(request: pytest.FixtureRequest) -> Iterator[None]:
         reporter.write_line(f"\n{sum(generated.values()):,} inputs: {kinds}; ended as {dict(ended)}")
 
 
-def decoded(values: list[bytes | None]) -> Chunk:
+def decoded(values: list[bytes | None], epoch: int = 0) -> Chunk:
     """The chunk of one message a value, at offsets 0, 1, …"""
     messages = [FakeMessage(value, offset_=offset, headers_=HEADERS) for offset, value in enumerate(values)]
-    return decode_chunk(messages, {PLACE: Position(0)}, Decoder(ManualClock(NOW)))
+    return decode_chunk(messages, {PLACE: Position(0, epoch=epoch)}, Decoder(ManualClock(NOW)))
 
 
 def rows(chunk: Chunk) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    return tuple([] if part is None else part.to_pylist() for part in (chunk.events, chunk.letters))  # type: ignore[return-value]
+    return [
+        row for part in chunk.events for row in part.to_pylist()
+    ], chunk.letters.to_pylist() if chunk.letters else []
 
 
 def agrees(row: dict[str, Any], value: bytes | None) -> None:

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from contracts.clock import ManualClock
 from contracts.event import DEAD_LETTER_COLUMNS, RAW_COLUMNS
 from streaming.ingest.batch import Batch
+from streaming.ingest.epochs import Epochs
 from streaming.ingest.writer import ClickHouseWriter
 from tests.fuzz.inputs import KINDS
 from tests.fuzz.reference import NOW
-from tests.fuzz.test_decode_fuzz import agrees, decoded, refused
+from tests.fuzz.test_decode_fuzz import PLACE, agrees, decoded, refused
 
 pytestmark = pytest.mark.clickhouse
 MESSAGES = 2_000
@@ -49,8 +50,9 @@ def test_what_the_server_stored_is_what_the_clients_sent(clickhouse: Client) -> 
     values = messages()
     assert len(values) >= MESSAGES
     batch = Batch()
-    batch.add(decoded(values), 0.0)
-    ClickHouseWriter(lambda: clickhouse, "fuzz", "1", ManualClock(NOW)).write(batch)
+    epochs = Epochs(lambda: clickhouse, "fuzz", "fuzz/1")
+    batch.add(decoded(values, epochs.take([PLACE])[PLACE]), 0.0)
+    ClickHouseWriter(lambda: clickhouse, epochs, "fuzz", "1", ManualClock(NOW)).write(batch)
     events = stored(clickhouse, "raw.events", RAW_COLUMNS, ("event_id",))
     letters = stored(clickhouse, "raw.dead_letters", DEAD_LETTER_COLUMNS, ("payload", "key"))
     offsets = sorted(row["kafka_offset"] for row in events + letters)
