@@ -10,10 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.errors import UserError
+from contracts.security import security_mistakes
+from contracts.topics import check_topics, is_pattern, topic_entries
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -56,9 +58,14 @@ class Settings(BaseSettings):
         "real", description="memory: librdkafka's built-in broker in place of Apache Kafka (local stack only)"
     )
     kafka_broker_url: str = Field("localhost:9092", description="Bootstrap servers, host:port[,host:port]")
-    kafka_topic: str = Field("clickstream_topic", pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Events' topic")
+    kafka_topic: str = Field(
+        "clickstream_topic", description="Events' topic; workers take a list a,b and patterns such as ^clicks-.*"
+    )
     kafka_partitions: int = Field(8, ge=1, le=10_000, description="Partitions of a topic that is created here")
     kafka_group_id: str = Field("millrace-ingest", min_length=1, description="Consumer group of the workers")
+    kafka_start: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a partition begins of which neither ClickHouse nor the group knows anything"
+    )
     kafka_consumer_timeout_ms: int = Field(
         10_000, ge=100, description="Longest wait for an answer from the broker, in milliseconds"
     )
@@ -79,6 +86,7 @@ class Settings(BaseSettings):
     kafka_ssl_cafile: Path | None = Field(None, description="CA certificate (PEM) of the broker")
     kafka_ssl_certfile: Path | None = Field(None, description="Client certificate (PEM)")
     kafka_ssl_keyfile: Path | None = Field(None, description="Client key (PEM)")
+    kafka_ssl_key_password: SecretStr | None = Field(None, description="Pass phrase of the client key")
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism, with a SASL_ security protocol"
     )
@@ -114,6 +122,7 @@ class Settings(BaseSettings):
     clickhouse_user: str = Field("default", description="ClickHouse user")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password")
     clickhouse_secure: bool = Field(False, description="true: HTTPS to ClickHouse")
+    clickhouse_ca_file: Path | None = Field(None, description="CA certificate (PEM) of ClickHouse, when it is private")
     clickhouse_cluster: str = Field("", pattern=r"^[A-Za-z0-9_]*$", description="Cluster name; empty: one node")
 
     dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
@@ -128,20 +137,43 @@ class Settings(BaseSettings):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Topics the workers read; one today, a tuple so that callers do not change when more come."""
-        return (self.kafka_topic,)
+        """Topics the workers read, and patterns of such: those that begin with ^."""
+        return topic_entries(self.kafka_topic)
+
+    @property
+    def produced_topic(self) -> str:
+        """The one topic that is written to or created.
+
+        Raises:
+            UserError: there are several, or a pattern.
+        """
+        if len(self.topics) != 1 or is_pattern(self.topics[0]):
+            raise UserError(
+                f"KAFKA_TOPIC={self.kafka_topic}: only workers read several topics or a pattern; name one topic here"
+            )
+        return self.topics[0]
+
+    @field_validator("kafka_topic")
+    @classmethod
+    def _topics_are_named_as_kafka_allows(cls, text: str) -> str:
+        check_topics(text)
+        return text
 
 
 def load_settings() -> Settings:
     """Read the environment and `.env`.
 
     Raises:
-        UserError: a value is not allowed; the message names each variable and what it may hold.
+        UserError: a value is not allowed, or two contradict each other; the message names each variable.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise UserError(_explain(error)) from None
+    mistakes = security_mistakes(settings)
+    if mistakes:
+        raise UserError("; ".join(mistakes))
+    return settings
 
 
 def _explain(error: ValidationError) -> str:
@@ -150,5 +182,5 @@ def _explain(error: ValidationError) -> str:
         name = str(detail["loc"][0])
         field = Settings.model_fields.get(name)
         meaning = f" ({field.description})" if field and field.description else ""
-        lines.append(f"{name.upper()}: {detail['msg']}{meaning}")
+        lines.append(f"{name.upper()}: {detail['msg'].removeprefix('Value error, ')}{meaning}")
     return "; ".join(lines)

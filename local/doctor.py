@@ -8,17 +8,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from contracts.clickhouse import connect
-from contracts.errors import MillraceError
+from contracts.errors import MillraceError, Permanent
 from contracts.settings import Settings
+from contracts.topics import matching, missing_topics
 from local.install import kafka_is_installed
 from local.paths import clickhouse_library
 from streaming.kafka.client import admin_config
+from streaming.kafka.refusal import Complaints, reach
+from streaming.kafka.topics import mapped_errors
 
 _LOW_DISK_BYTES = 5_000_000_000
 _OLDEST_JAVA = 17
@@ -76,14 +78,18 @@ def _disk(settings: Settings) -> Finding:
 
 def _kafka(settings: Settings) -> Finding:
     remedy = "start it (`millrace up --only kafka`), or set KAFKA_BROKER_URL and KAFKA_SECURITY_PROTOCOL"
-    admin = AdminClient(admin_config(settings) | {"log_level": 0})
+    complaints = Complaints(settings)
     try:
-        metadata = admin.list_topics(timeout=5)
-    except KafkaException as error:
-        return Finding("Kafka", False, f"{settings.kafka_broker_url}: {error.args[0].str()}", remedy)
-    topic = metadata.topics.get(settings.kafka_topic)
-    seen = f"{settings.kafka_broker_url}, topic {settings.kafka_topic}: "
-    return Finding("Kafka", True, seen + (f"{len(topic.partitions)} partitions" if topic else "not made yet"))
+        with mapped_errors("settings"):
+            admin = AdminClient(admin_config(settings) | {"log_level": 0, "error_cb": complaints})
+        known = reach(admin, complaints, 5, f"asking {settings.kafka_broker_url}").topics
+    except Permanent as error:
+        return Finding("Kafka", False, str(error), "correct the settings named above")
+    except MillraceError as error:
+        return Finding("Kafka", False, str(error), remedy)
+    topics = [f"topic {name}: {len(known[name].partitions)} partitions" for name in matching(settings.topics, known)]
+    topics += [f"topic {name}: not made yet" for name in missing_topics(settings.topics, known)]
+    return Finding("Kafka", True, f"{settings.kafka_broker_url}, {', '.join(topics)}")
 
 
 def _clickhouse(settings: Settings) -> Finding:

@@ -48,7 +48,7 @@ class Launched:
             if self.stack.settings.kafka == "memory" and self.stack.owns_kafka:
                 # ClickHouse remembers the offsets of a topic; one whose events died with the last broker
                 # begins again at 0, so it must not have the old one's name.
-                topic = f"{self.stack.settings.kafka_topic}-{datetime.now(UTC):%Y%m%d%H%M%S}"
+                topic = f"{self.stack.settings.produced_topic}-{datetime.now(UTC):%Y%m%d%H%M%S}"
                 address = self.stack.memory_address.read_text()
                 self._with_settings(kafka_broker_url=address, kafka_topic=topic)
         self._prepare_data(parts)

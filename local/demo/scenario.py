@@ -115,7 +115,7 @@ class Demo:
     def _finish(self, probe: FreshnessProbe, live_since: datetime) -> None:
         report, stack = self.report, self._launched.stack
         progress = self._progress()
-        counted = reckon(self._client, stack.settings.kafka_topic, self._record)
+        counted = reckon(self._client, stack.settings.produced_topic, self._record)
         report.events_produced, report.missing = counted.produced, counted.missing
         report.duplicated, report.unexplained = counted.duplicated, counted.unexplained
         report.raw_rows, report.dead_letters = progress.raw_rows, progress.dead_letters

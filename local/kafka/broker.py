@@ -47,12 +47,16 @@ class KafkaBroker:
         home: folder for its configuration and data; it survives restarts.
         port: the clients' port; the controller listens on `controller_port`.
         partitions: partitions of a topic made without saying how many.
+        extra: lines for the configuration's end; Java lets the last of two lines for one property win.
+        format_options: more options for formatting the storage, such as SCRAM users.
     """
 
     home: Path
     port: int
     controller_port: int
     partitions: int = 8
+    extra: str = ""
+    format_options: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Write the configuration and format the storage on the first start; safe to repeat.
@@ -69,11 +73,13 @@ class KafkaBroker:
                 data=data.resolve(),
                 partitions=self.partitions,
             )
+            + self.extra
         )
         if (data / "meta.properties").exists():
             return
         cluster = self._java("kafka.tools.StorageTool", "random-uuid").stdout.strip().splitlines()[-1]
-        self._java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._properties))
+        where = ("--standalone", "-t", cluster, "-c", str(self._properties))
+        self._java("kafka.tools.StorageTool", "format", *where, *self.format_options)
 
     def command(self) -> list[str]:
         """Return the broker's command line."""

@@ -16,24 +16,27 @@ def table_key(name: str) -> dg.AssetKey:
 
 
 def raw_specs(settings: Settings) -> list[dg.AssetSpec]:
-    """Return the Kafka topic and the two raw tables, each depending on the hop before it."""
-    topic = dg.AssetSpec(
-        key=["kafka", settings.kafka_topic],
-        description="Clickstream events as clients send them: JSON, keyed by user.",
-        group_name="kafka",
-        kinds={"kafka"},
-        owners=list(PLATFORM_OWNERS),
-    )
+    """Return the Kafka topics (or patterns) and the two raw tables, each depending on the hop before it."""
+    topics = [
+        dg.AssetSpec(
+            key=["kafka", topic],
+            description="Clickstream events as clients send them: JSON, keyed by user.",
+            group_name="kafka",
+            kinds={"kafka"},
+            owners=list(PLATFORM_OWNERS),
+        )
+        for topic in settings.topics
+    ]
     tables = {
         RAW_EVENTS: "Every event, once, with the Kafka position it came from. Written by the ingest workers.",
         RAW_DEAD_LETTERS: "What could not be an event: the original bytes and the reason.",
     }
     return [
-        topic,
+        *topics,
         *(
             dg.AssetSpec(
                 key=table_key(name),
-                deps=[topic.key],
+                deps=[topic.key for topic in topics],
                 description=description,
                 group_name="raw",
                 kinds={"clickhouse"},

@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from contracts.errors import MillraceError, Permanent, RetryLater
 from contracts.settings import Settings
+from contracts.topics import missing_topics
 from streaming.ingest.chunks import Position
 from streaming.ingest.consumer import Owner, ingest_config, with_offsets
 from streaming.ingest.ends import Ends
@@ -18,6 +19,7 @@ from streaming.ingest.offsets import Ledger, start_offset
 from streaming.ingest.records import Message, Partition, Span
 from streaming.ingest.standing import REBALANCES, Reading, Rebalance, Standing
 from streaming.kafka.client import mapped
+from streaming.kafka.refusal import Complaints, reach
 from streaming.kafka.topics import mapped_errors
 
 _METADATA_SECONDS: Final = 5.0
@@ -63,11 +65,15 @@ class Source:
         self._pauses = 0
         self._rebalances: dict[Rebalance, int] = dict.fromkeys(REBALANCES, 0)
         self._closing = False
-        self._consumer = Consumer(
-            ingest_config(settings, worker) | {"error_cb": self._on_error},
-            # The worker says itself, once, what librdkafka would print at every try.
-            logger=logging.getLogger("millrace.kafka"),
-        )
+        self._settings = settings
+        self._complaints = Complaints(settings)
+        self._was_reached = False
+        with mapped_errors("settings"):
+            self._consumer = Consumer(
+                ingest_config(settings, worker) | {"error_cb": self._on_error},
+                # The worker says itself, once, what librdkafka would print at every try.
+                logger=logging.getLogger("millrace.kafka"),
+            )
         self._reach = Ends(self._consumer)
 
     def missing_topics(self, timeout: float = 2.0) -> list[str]:
@@ -78,8 +84,13 @@ class Source:
             Permanent: the broker refuses us.
         """
         with mapped_errors("reading the topics"):
-            known = self._consumer.list_topics(timeout=timeout).topics
-        return [topic for topic in self._topics if topic not in known]
+            if self._was_reached:
+                known = self._consumer.list_topics(timeout=timeout).topics
+            else:
+                known = reach(self._consumer, self._complaints, timeout, "reading the topics").topics
+        self._was_reached = True
+        self._complaints = Complaints(self._settings)
+        return missing_topics(self._topics, known)
 
     def subscribe(self) -> None:
         """Join the group; partitions arrive during `poll`."""
@@ -99,8 +110,9 @@ class Source:
         if self._failure is not None:
             raise self._failure
         messages = [message for message in received if message.error() is None]
-        if messages:
+        if messages and self.trouble is not None:
             self.trouble = None
+            self._complaints = Complaints(self._settings)
         for message in received if len(messages) != len(received) else ():
             if message.error() is not None:
                 self._on_event(message)
@@ -182,7 +194,7 @@ class Source:
         try:
             missing = self.missing_topics(_CHECK_SECONDS)
         except RetryLater as error:
-            self.trouble = str(error)
+            self.trouble = str(self._complaints.refusal or error)
         else:
             self.trouble = f"topic {missing[0]} does not exist" if missing else None
 
@@ -276,8 +288,10 @@ class Source:
             self._on_error(error)
 
     def _on_error(self, error: KafkaError) -> None:
+        # At the first contact `reach` raises a refusal; a broker that let us in before may just be restarting.
+        self._complaints(error)
         found = mapped(error, "reading")
         if isinstance(found, Permanent):
             self._failure = found
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self.trouble = "the broker cannot be reached"
+            self.trouble = str(self._complaints.refusal or "the broker cannot be reached")

@@ -14,16 +14,15 @@ from confluent_kafka import KafkaError
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
 
-# Errors that another try cannot cure: wrong password, refused grant, broken configuration.
+# Errors that another try cannot cure: refused grant, broken configuration. A connection that could not be
+# authenticated is judged in `refusal.py`: a broker that restarts looks like that, too.
 _PERMANENT_CODES = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own codes have no public alias
-        KafkaError._INVALID_ARG,  # noqa: SLF001
-        KafkaError._SSL,  # noqa: SLF001
+        KafkaError._INVALID_ARG,  # noqa: SLF001 - librdkafka's own codes have no public alias
         KafkaError.TOPIC_EXCEPTION,
         KafkaError.POLICY_VIOLATION,
         KafkaError.INVALID_PARTITIONS,
@@ -57,8 +56,8 @@ def common_config(settings: Settings) -> dict[str, Any]:
         "sasl.username": settings.kafka_sasl_username,
     }
     config |= {key: str(value) for key, value in optional.items() if value is not None}
-    if settings.kafka_sasl_password is not None:
-        config["sasl.password"] = settings.kafka_sasl_password.get_secret_value()
+    secrets = {"sasl.password": settings.kafka_sasl_password, "ssl.key.password": settings.kafka_ssl_key_password}
+    config |= {key: secret.get_secret_value() for key, secret in secrets.items() if secret is not None}
     return config
 
 
@@ -117,9 +116,26 @@ def admin_config(settings: Settings) -> dict[str, Any]:
     return common_config(settings) | {"socket.timeout.ms": max(settings.kafka_consumer_timeout_ms, 1_000)}
 
 
+# librdkafka's words for what our users set by another name.
+_OUR_NAMES = {
+    "ssl.ca.location": "KAFKA_SSL_CAFILE",
+    "ssl.certificate.location": "KAFKA_SSL_CERTFILE",
+    "ssl.key.location": "KAFKA_SSL_KEYFILE (with KAFKA_SSL_KEY_PASSWORD and KAFKA_SSL_CERTFILE)",
+    "sasl.mechanism": "KAFKA_SASL_MECHANISM",
+    "security.protocol": "KAFKA_SECURITY_PROTOCOL",
+}
+
+
+def with_our_names(text: str) -> str:
+    """Return librdkafka's `text` with the names of our settings in place of its options."""
+    for theirs, ours in _OUR_NAMES.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
 def mapped(error: KafkaError, doing: str) -> RetryLater | Permanent:
     """Return the error to raise for `error`, named by what the caller can do about it."""
-    text = f"Kafka: {doing}: {' '.join(str(error.str()).split())}"
+    text = f"Kafka: {doing}: {with_our_names(' '.join(str(error.str()).split()))}"
     if error.fatal() or error.code() in _PERMANENT_CODES:
         return Permanent(text)
     return RetryLater(text)

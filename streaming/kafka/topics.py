@@ -13,6 +13,7 @@ from contracts.clock import Clock, SystemClock
 from contracts.errors import RetryLater
 from contracts.settings import Settings
 from streaming.kafka.client import admin_config, mapped
+from streaming.kafka.refusal import Complaints, reach
 
 # -1 leaves the replication factor to the broker: 1 on the local node, 3 on most clusters.
 _BROKER_DEFAULT = -1
@@ -37,16 +38,19 @@ def ensure_topic(settings: Settings, name: str | None = None, clock: Clock | Non
 
     Raises:
         RetryLater: the broker cannot be reached or does not show the new topic in time.
-        Permanent: the broker refused (no right to create topics, a policy, a bad name).
+        Permanent: the broker refused (the password, a certificate, no right to create topics, a bad name).
+        UserError: no name is given and the settings hold several topics or a pattern.
     """
-    topic = name or settings.kafka_topic
-    admin = AdminClient(admin_config(settings))
+    topic = name or settings.produced_topic
+    complaints = Complaints(settings)
     timeout = settings.kafka_consumer_timeout_ms / 1000
     with mapped_errors(f"topic {topic}"):
+        admin = AdminClient(admin_config(settings) | {"error_cb": complaints})
+        known = reach(admin, complaints, timeout, f"topic {topic}").topics
         if settings.kafka == "memory":
             # The built-in broker has no controller to ask; a metadata request by name creates the topic.
             return _wait_for(admin, topic, timeout, clock or SystemClock())
-        found = admin.list_topics(timeout=timeout).topics.get(topic)
+        found = known.get(topic)
         if found is not None and found.error is None:
             return len(found.partitions)
         _create(admin, topic, settings.kafka_partitions, timeout)

@@ -39,7 +39,7 @@ class MemoryPacer:
     def __init__(
         self, settings: Settings, clock: Clock, say: Callable[[str], None], stopped: Callable[[], bool]
     ) -> None:
-        self._group, self._topic = settings.kafka_group_id, settings.kafka_topic
+        self._group, self._topic = settings.kafka_group_id, settings.produced_topic
         # It only asks for the group's offsets; it never subscribes, so it takes no partition.
         config = common_config(settings) | {"group.id": self._group, "enable.auto.commit": False}
         self._consumer = Consumer(config)

@@ -18,6 +18,7 @@ from contracts.clock import Clock
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
 from streaming.kafka.client import mapped, producer_config
+from streaming.kafka.refusal import refusal
 from streaming.kafka.topics import ensure_topic, mapped_errors
 from streaming.produce.messages import Messages
 from streaming.produce.record import Recorder, Summary, write_summary
@@ -75,11 +76,13 @@ class EventProducer:
         self._recorder = Recorder(folder, clock)
         self.partitions = ensure_topic(settings, clock=clock)
         self.summary = Summary(started_at=clock.now().isoformat())
-        self._topic, self._folder, self._clock, self._pacer = settings.kafka_topic, folder, clock, pacer
+        self._topic, self._folder, self._clock, self._pacer = settings.produced_topic, folder, clock, pacer
         with mapped_errors("producer"):
             self._producer = Producer(producer_config(settings) | {"error_cb": self._trouble})
         self._say, self._address, self._is_away = say, settings.kafka_broker_url, False
+        self._settings = settings
         self._fatal: Permanent | None = None
+        self._was_refused = False
         self._by_fault: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._written = (clock.monotonic() - _SUMMARY_SECONDS, 0)
@@ -197,6 +200,7 @@ class EventProducer:
             pl.Series("offset", np.array(batch.offsets, dtype=np.int64)),
         ).filter(pl.col("offset") >= 0)
         self.summary.delivered += rows.height
+        self._was_refused = False
         if rows.height and self._is_away:
             self._is_away = False
             self._say(f"Kafka at {self._address} is back")
@@ -209,6 +213,13 @@ class EventProducer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._is_away:  # noqa: SLF001 - no public alias
             self._is_away = True
             self._say(f"Kafka at {self._address} cannot be reached; events wait and are sent when it is back")
+        refused = refusal(error, self._settings)
+        if refused is not None:
+            # It let us in when the topic was looked at, so this may pass: a broker that restarts, a new certificate.
+            if not self._was_refused:
+                self._was_refused = True
+                self._say(f"{refused}; events wait and are sent when it lets us in again")
+            return
         found = mapped(error, "producer")
         if isinstance(found, Permanent):
             self._fatal = found
