@@ -14,6 +14,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
+from contracts.wire import speaks_tls
 
 # Server errors that pass by themselves: time-outs, too many queries or parts, memory or disk short for
 # now, a table read-only while its replica recovers, an insert whose fate is unknown.
@@ -29,19 +30,27 @@ def connect(settings: Settings, **options: Any) -> Client:
 
     Raises:
         RetryLater: the server cannot be reached or is starting.
-        Permanent: the server refused the user or the settings.
+        Permanent: the server refused the user or the settings, or the connection cannot work with them.
     """
     # One session per client would serialise threads and fail on overlap; nothing here needs sessions.
     defaults: dict[str, Any] = {"autogenerate_session_id": False, "connect_timeout": 5}
-    with mapped_errors():
+    try:
         return clickhouse_connect.get_client(
             host=settings.clickhouse_host,
             port=settings.clickhouse_port,
             username=settings.clickhouse_user,
             password=settings.clickhouse_password.get_secret_value(),
             secure=settings.clickhouse_secure,
+            ca_cert=str(settings.clickhouse_ca_file) if settings.clickhouse_ca_file else None,
             **(defaults | options),
         )
+    except (ClickHouseError, OSError) as error:
+        refused = _refused_connection(error, settings)
+        if refused is not None:
+            address = f"{settings.clickhouse_host}:{settings.clickhouse_port}"
+            raise Permanent(f"ClickHouse at {address} {refused}") from error
+        with mapped_errors():
+            raise
 
 
 @contextmanager
@@ -59,6 +68,22 @@ def server_code(error: BaseException | str) -> int | None:
     """Return ClickHouse's error code in an exception or its text, or None when there is none."""
     found = _CODE.search(str(error))
     return int(found.group(1)) if found else None
+
+
+def _refused_connection(error: Exception, settings: Settings) -> str | None:
+    """Return why no connection can be made with these settings; None when the reason may pass."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        reason = text.rsplit("certificate verify failed: ", maxsplit=1)[-1].split(" (_ssl", maxsplit=1)[0]
+        return f"shows a certificate that is not trusted ({reason}): look at CLICKHOUSE_CA_FILE and CLICKHOUSE_HOST"
+    if "NO_CERTIFICATE_OR_CRL_FOUND" in text:
+        return "was not asked: the file in CLICKHOUSE_CA_FILE holds no certificate (PEM)"
+    if "WRONG_VERSION_NUMBER" in text:
+        return "speaks no TLS: look at CLICKHOUSE_SECURE and CLICKHOUSE_PORT"
+    is_unanswered = server_code(error) is None and not settings.clickhouse_secure
+    if is_unanswered and speaks_tls(settings.clickhouse_host, settings.clickhouse_port):
+        return "speaks TLS: set CLICKHOUSE_SECURE=true, and CLICKHOUSE_CA_FILE when its authority is private"
+    return None
 
 
 def _mapped(error: ClickHouseError) -> RetryLater | Permanent:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
 from typing import Final, Literal
+
+from contracts.wire import speaks_tls
 
 Wire = Literal["tls", "sasl", "plain"]
 
@@ -25,7 +26,7 @@ def what_speaks(address: str) -> Wire | None:
     if not host or not port.isdigit():
         return None
     place = (host.strip("[]"), int(port))
-    return _in_the_clear(place) or _with_tls(place)
+    return _in_the_clear(place) or ("tls" if speaks_tls(*place) else None)
 
 
 def _in_the_clear(place: tuple[str, int]) -> Wire | None:
@@ -41,18 +42,3 @@ def _in_the_clear(place: tuple[str, int]) -> Wire | None:
     if correlation != 1:
         return None
     return "plain" if error == _ILLEGAL_STATE else "sasl"
-
-
-def _with_tls(place: tuple[str, int]) -> Wire | None:
-    context = ssl.create_default_context()
-    # Only whether TLS is spoken is asked here; nothing is sent over the connection.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection(place, _SECONDS) as connection,
-            context.wrap_socket(connection, server_hostname=place[0]),
-        ):
-            return "tls"
-    except OSError:
-        return None
