@@ -44,6 +44,13 @@ def missing_topics(entries: Iterable[str], known: Collection[str]) -> list[str]:
     return missing if names or matching(entries, known) else entries
 
 
+def absent(missing: Iterable[str]) -> str:
+    """Return the sentence about entries for which there is no topic."""
+    return ", ".join(
+        f"no topic matches {entry}" if is_pattern(entry) else f"topic {entry} does not exist" for entry in missing
+    )
+
+
 def matching(entries: Iterable[str], known: Iterable[str]) -> list[str]:
     """Return the topics of `known` that an entry names or matches, sorted; Kafka's own match no pattern."""
     entries = list(entries)

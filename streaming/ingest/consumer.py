@@ -31,6 +31,11 @@ def ingest_config(settings: Settings, worker: str) -> dict[str, Any]:
         # One answer of the broker is compressed, up to 8 times smaller than what it unpacks to.
         "fetch.max.bytes": 2_097_152,
         "fetch.message.max.bytes": 1_048_576,
+        # New partitions, and new topics of a pattern, are found when the metadata is asked for again; librdkafka's
+        # default is five minutes.
+        "topic.metadata.refresh.interval.ms": 10_000,
+        # Kafka's own topics hold no events, whatever a pattern like ^.* says.
+        "topic.blacklist": "^__.*",
         # An offset the broker does not have is looked into, not silently replaced by another.
         "auto.offset.reset": "error",
     }

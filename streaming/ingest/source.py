@@ -10,12 +10,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from contracts.errors import MillraceError, Permanent, RetryLater
 from contracts.settings import Settings
-from contracts.topics import missing_topics
+from contracts.topics import absent, missing_topics
 from streaming.ingest.chunks import Position
 from streaming.ingest.consumer import Owner, ingest_config, with_offsets
 from streaming.ingest.ends import Ends
 from streaming.ingest.epochs import Epochs
-from streaming.ingest.offsets import Ledger, start_offset
+from streaming.ingest.first_start import remembered_start
+from streaming.ingest.offsets import Ledger, Resume, start_offset
 from streaming.ingest.records import Message, Partition, Span
 from streaming.ingest.standing import REBALANCES, Reading, Rebalance, Standing
 from streaming.kafka.client import mapped
@@ -196,7 +197,7 @@ class Source:
         except RetryLater as error:
             self.trouble = str(self._complaints.refusal or error)
         else:
-            self.trouble = f"topic {missing[0]} does not exist" if missing else None
+            self.trouble = absent(missing) if missing else None
 
     def close(self) -> None:
         """Leave the group at once, so that others take over without waiting for a time-out."""
@@ -251,11 +252,16 @@ class Source:
     def _starts(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
         epochs = self._epochs.take(partitions)
         return {
-            partition: Position(
-                start_offset(partition, resume, self._watermarks(partition)), resume.letters, epochs[partition]
-            )
+            partition: Position(self._start(partition, resume), resume.letters, epochs[partition])
             for partition, resume in self._ledger.resume(partitions).items()
         }
+
+    def _start(self, partition: Partition, resume: Resume) -> int:
+        watermarks = self._watermarks(partition)
+        start = start_offset(partition, resume, watermarks)
+        if resume.next_offset is None and self._settings.kafka_start == "latest":
+            return remembered_start(self._consumer, partition, watermarks)
+        return start
 
     def _watermarks(self, partition: Partition) -> tuple[int, int]:
         with mapped_errors(f"reading the offsets of {partition}"):

@@ -18,6 +18,7 @@ from contracts.clickhouse import connect
 from contracts.clock import Clock, SystemClock
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
+from contracts.topics import absent
 from streaming.ingest.endpoint import serving
 from streaming.ingest.epochs import Epochs
 from streaming.ingest.health import STUCK_SECONDS, Counts, Health
@@ -137,7 +138,7 @@ def _check_tables(ledger: Ledger) -> None:
 def _check_topics(source: Source) -> None:
     missing = source.missing_topics()
     if missing:
-        raise RetryLater(f"topic {', '.join(missing)} does not exist")
+        raise RetryLater(absent(missing))
 
 
 def _await(who: str, check: Callable[[], None], health: Health, stop: Stop) -> bool:

@@ -88,3 +88,22 @@ def test_rows_beyond_the_topics_end_are_refused(clickhouse: Client, settings: Se
     )
     with pytest.raises(Permanent, match=":2: ClickHouse holds offsets up to 7"):
         ingest_all(settings)
+
+
+def test_a_list_with_a_pattern_is_read_by_one_worker(clickhouse: Client, settings: Settings) -> None:
+    other = settings.model_copy(update={"kafka_topic": f"{settings.kafka_topic[-40:]}-more"})
+    make_topic(other)
+    sent = [produce(topic, [*good(8), b"bad"]) for topic in (settings, other)]
+    both = f"{settings.kafka_topic},^{other.kafka_topic[:-1]}.$"
+    ingest_all(settings.model_copy(update={"kafka_topic": both}))
+    assert [in_both(clickhouse, topic) for topic in (settings, other)] == sent
+
+
+def test_latest_begins_at_the_end_that_the_first_start_saw(clickhouse: Client, settings: Settings) -> None:
+    latest = settings.model_copy(update={"kafka_start": "latest"})
+    before = produce(settings, good(12))
+    ingest_all(latest)
+    sent = produce(settings, good(12))
+    ingest_all(latest)
+    assert in_both(clickhouse, settings) == [place for place in sent if place not in before]
+    assert len(sent) == 12
