@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError
 from contracts.errors import Permanent, RetryLater
 from contracts.settings import Settings
 from local.ports import free_ports
+from streaming.ingest.epochs import Epochs
 from streaming.ingest.offsets import Ledger
 from streaming.ingest.source import Source
 from streaming.kafka.probe import what_speaks
@@ -55,7 +56,7 @@ def test_a_refusal_leaves_librdkafkas_own_words_out() -> None:
 
 
 def test_a_worker_that_was_let_in_before_waits_and_says_why() -> None:
-    source = Source(SETTINGS, "w", Ledger(None), None)  # type: ignore[arg-type] # never asked here
+    source = Source(SETTINGS, "w", Ledger(None), Epochs(None, "g", "w"), None)  # type: ignore[arg-type] # never asked here
     source._was_reached = True
     source._on_error(WRONG_PASSWORD)
     source._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
@@ -66,7 +67,7 @@ def test_a_worker_that_was_let_in_before_waits_and_says_why() -> None:
 
 
 def test_a_broker_that_is_away_is_no_reason_to_give_up() -> None:
-    source = Source(SETTINGS, "w", Ledger(None), None)  # type: ignore[arg-type] # never asked here
+    source = Source(SETTINGS, "w", Ledger(None), Epochs(None, "g", "w"), None)  # type: ignore[arg-type] # never asked here
     with pytest.raises(RetryLater):
         source.missing_topics(0.2)
     source.close()
@@ -81,4 +82,4 @@ def test_the_key_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text("no key")
     given = {"kafka_security_protocol": "SSL", "kafka_ssl_keyfile": tmp_path / "key.pem"}
     with pytest.raises(Permanent, match="KAFKA_SSL_KEYFILE"):
-        Source(SETTINGS.model_copy(update=given), "w", Ledger(None), None)  # type: ignore[arg-type]
+        Source(SETTINGS.model_copy(update=given), "w", Ledger(None), Epochs(None, "g", "w"), None)  # type: ignore[arg-type]
