@@ -13,8 +13,11 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from contracts.errors import MillraceError, UserError
 
-# In the order of the help. Each is the function of its name in the module of its name.
-COMMANDS = ("demo", "up", "status", "doctor", "migrate", "produce", "replay", "ingest", "audit")
+# In the order of the help. Each is the function of its name in the module of its name, or that module's `app`.
+COMMANDS = (
+    *("demo", "up", "status", "doctor", "migrate"),
+    *("produce", "replay", "ingest", "dead-letters", "audit"),
+)
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 _USAGE, _FAILED, _INTERRUPTED = 2, 1, 130
@@ -35,7 +38,11 @@ def make_app(wanted: str | None = None) -> typer.Typer:
     # Without it, Typer would take a single command for the program itself.
     app.callback()(lambda: None)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
-        app.command()(getattr(import_module(f"cli.{name}"), name))
+        module = import_module(f"cli.{name.replace('-', '_')}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app)
+        else:
+            app.command()(getattr(module, name))
     return app
 
 

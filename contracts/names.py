@@ -11,6 +11,7 @@ from typing import Final
 RAW_EVENTS: Final = "raw.events"
 RAW_DEAD_LETTERS: Final = "raw.dead_letters"
 INGEST_EPOCHS: Final = "raw.ingest_epochs"
+DEAD_LETTER_ACTIONS: Final = "ops.dead_letter_actions"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.
@@ -19,6 +20,7 @@ MARTS: Final = ("fct_user", "fct_item", "fct_item_hourly", "fct_experiment")
 ROLE_INGEST: Final = "millrace_ingest"
 ROLE_DBT: Final = "millrace_dbt"
 ROLE_DASHBOARD: Final = "millrace_dashboard"
+ROLE_LETTERS: Final = "millrace_letters"
 
 # Dagster names that an alert, a report or a link needs outside the orchestration package.
 DBT_JOB: Final = "marts"

@@ -6,7 +6,7 @@ users in files only.
 
 from __future__ import annotations
 
-from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST
+from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST, ROLE_LETTERS
 
 _LEDGER = "kafka_topic, kafka_partition, kafka_offset"
 _DBT_OWNS = ("staging", "intermediate", "marts", "live", "ops")
@@ -28,6 +28,12 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "SELECT ON system.*",
         "CREATE TEMPORARY TABLE ON *.*",
         "TABLE ENGINE ON *",
+    ),
+    # Whoever mends dead letters reads what clients sent, so the workers' role cannot do it; it never changes raw.
+    ROLE_LETTERS: (
+        "SELECT ON raw.dead_letters",
+        f"SELECT({_LEDGER}) ON raw.events",
+        "SELECT, INSERT ON ops.dead_letter_actions",
     ),
     ROLE_DASHBOARD: ("SELECT ON marts.*", "SELECT ON live.*"),
 }

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST
+from contracts.names import ROLE_DASHBOARD
 from sql.grants import GRANTS
 
 # The whole stack is promised to fit in 4 GiB; ClickHouse refuses a query rather than take more than this.
@@ -64,11 +64,12 @@ def write_config(home: Path) -> Path:
 
 
 def passwords(home: Path) -> dict[str, str]:
-    """Return the password of each role's user, made on the first call."""
+    """Return the password of each role's user, made on the first call; a role that came later gets its own then."""
     path = home / "passwords.json"
-    if path.exists():
-        return dict(json.loads(path.read_text()))
-    made = {role: secrets.token_urlsafe(18) for role in GRANTS}
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if set(GRANTS) <= set(known):
+        return known
+    made = {role: secrets.token_urlsafe(18) for role in GRANTS} | known
     home.mkdir(parents=True, exist_ok=True)
     _write_private(path, json.dumps(made))
     return made
@@ -76,7 +77,7 @@ def passwords(home: Path) -> dict[str, str]:
 
 def _users(secret: dict[str, str]) -> str:
     users = [_USER.format(name="default", password="", profile="default", grants="")]
-    for role in (ROLE_INGEST, ROLE_DBT, ROLE_DASHBOARD):
+    for role in GRANTS:
         lines = "".join(f"<query>GRANT {grant}</query>" for grant in GRANTS[role])
         profile = "readonly" if role == ROLE_DASHBOARD else "default"
         users.append(
