@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from streaming.letters.actions import Action
 from streaming.letters.letter import Group, Letter
+from streaming.letters.replay import Report
 from streaming.letters.text import excerpt, is_text, readable, safe, shortened, table
 
 _ERROR_CELLS: Final = 70
@@ -64,6 +65,27 @@ def letter_text(letter: Letter, history: Sequence[Action], landed_as: str | None
     ]
     if letter.payload:
         lines += ["", readable(letter.payload)]
+    return "\n".join(lines)
+
+
+def done_text(letter: Letter) -> str:
+    """Return a line on a letter that was named and is left alone."""
+    return f"{letter.place} is left alone: it was {_state(letter)} before"
+
+
+def report_text(report: Report) -> str:
+    """Return what a replay did, a line for each kind of outcome."""
+    lines = [f"replayed {report.sent:,} dead letters"]
+    if report.found:
+        lines.append(f"{report.found:,} had got through before, in a replay that broke off; they were not sent again")
+    if report.failed:
+        place, why = next(iter(report.failed.items()))
+        lines.append(f"{len(report.failed):,} were not confirmed, {place} for one ({safe(why)}); run it again")
+    if report.unknown:
+        lines.append(
+            f"{len(report.unknown):,} are left alone, {report.unknown[0]} for one: an earlier replay of them broke "
+            "off, and Kafka has deleted where they would lie; look for them in raw.events, then drop them"
+        )
     return "\n".join(lines)
 
 

@@ -86,6 +86,11 @@ class Selection:
 
     table: pa.Table
 
+    @classmethod
+    def empty(cls) -> Selection:
+        """Return a selection of nothing."""
+        return cls(pa.table({name: [] for name in ("topic", "partition", "offset", "size")}))
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
