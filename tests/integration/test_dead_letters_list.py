@@ -43,7 +43,7 @@ def sent(settings: Settings) -> Offsets:
 def test_groups_say_how_many_of_which_reason_and_show_one(settings: Settings, sent: Offsets) -> None:
     groups = {group["reason"]: group for group in letters(settings, "list", "--json").json}
     assert {reason: group["count"] for reason, group in groups.items()} == {
-        "not_json": 4, "not_utf8": 1, "null_value": 1, "not_an_object": 1
+        "not_json": 4, "unknown_envelope": 1, "null_value": 1, "not_an_object": 1
     }  # fmt: skip
     null = groups["null_value"]
     assert null["example"] == {"place": place(settings, sent[2]), "error": "the message has no value"}
@@ -67,7 +67,7 @@ def test_rows_are_single_letters_newest_first_and_safe_on_a_terminal(settings: S
 
 def test_filters_choose(settings: Settings, sent: Offsets) -> None:
     expected = {
-        "--reason not_utf8": 1,
+        "--reason unknown_envelope": 1,
         "--reason timestamp_out_of_range": 0,
         "--since 1h": 7,
         "--since 2999-01-01": 0,
