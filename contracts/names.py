@@ -12,6 +12,7 @@ RAW_EVENTS: Final = "raw.events"
 RAW_DEAD_LETTERS: Final = "raw.dead_letters"
 INGEST_EPOCHS: Final = "raw.ingest_epochs"
 DEAD_LETTER_ACTIONS: Final = "ops.dead_letter_actions"
+RAW_REWINDS: Final = "raw.rewinds"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.

@@ -21,6 +21,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         f"SELECT({_LEDGER}) ON raw.dead_letters",
         "SELECT, INSERT ON raw.ingest_epochs",
         "SELECT ON system.processes",
+        "SELECT, INSERT ON raw.rewinds",
     ),
     ROLE_DBT: (
         "SELECT ON raw.*",

@@ -64,7 +64,7 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def clickhouse(clickhouse_server: Settings) -> Iterator[Client]:
     """A client of the real ClickHouse whose raw tables are empty."""
     client = connect(clickhouse_server)
-    for table in ("raw.events", "raw.dead_letters"):
+    for table in ("raw.events", "raw.dead_letters", "raw.rewinds"):
         client.command(f"TRUNCATE TABLE {table}")
     yield client
     client.close()

@@ -3,7 +3,10 @@
    `landed()` writes this run's window to ops.model_windows and renders it as a condition on a relation
    with the landing columns. The window ends at raw's newest row for the first model, and where int_events
    has come to for those that read it. Offsets are the cursor; `since` only lets ClickHouse skip old parts.
-   Recomputing what was computed before is harmless, so a window may be read twice, never skipped. #}
+   Recomputing what was computed before is harmless, so a window may be read twice, never skipped.
+
+   A rewind lands rows below the watermarks. A window begins below them until the rewind had ended before what the
+   last run has seen; its margin of seconds is for replicas whose clocks disagree. #}
 
 {% macro landed(upstream=none) -%}
     {%- if upstream -%}
@@ -43,7 +46,7 @@
 
 {% macro record_watermark() -%}
     insert into ops.model_watermarks (model, kafka_topic, kafka_partition, kafka_offset, since)
-    select model, kafka_topic, kafka_partition, toUInt64(max(high)), max(opened_at)
+    select model, kafka_topic, kafka_partition, toUInt64(max(high)), min(seen_until)
     from ops.model_windows
     where model = '{{ this.identifier }}' and invocation_id = '{{ invocation_id }}'
     group by model, kafka_topic, kafka_partition
@@ -51,28 +54,57 @@
 {%- endmacro %}
 
 {% macro _open_window(upstream) -%}
-    insert into ops.model_windows (invocation_id, model, kafka_topic, kafka_partition, low, high, since)
+    insert into ops.model_windows
+        (invocation_id, model, kafka_topic, kafka_partition, low, high, since, seen_until)
+    with rewound.run != '' and rewound.ended_at + interval 10 second >= landing.seen_before as is_pending
     select
-        '{{ invocation_id }}', '{{ model.name }}', newest.kafka_topic, newest.kafka_partition,
-        if({{ 1 if is_incremental() else 0 }} and mine.model != '', toInt64(mine.kafka_offset), -1),
-        toInt64(newest.kafka_offset),
+        '{{ invocation_id }}', '{{ model.name }}', landing.kafka_topic, landing.kafka_partition,
+        least(any(landing.low), min(if(is_pending, toInt64(rewound.first_offset) - 1, landing.low))),
+        any(landing.high),
+        least(any(landing.since), min(if(is_pending, rewound.began_at - interval 1 hour, landing.since))),
+        any(landing.seen_until)
+    from ({{ _landing(upstream) }}) as landing
+    left join ({{ _rewinds() }}) as rewound
+        on landing.kafka_topic = rewound.kafka_topic and landing.kafka_partition = rewound.kafka_partition
+    group by landing.kafka_topic, landing.kafka_partition
+{%- endmacro %}
+
+{% macro _landing(upstream) -%}
+    select
+        newest.kafka_topic as kafka_topic,
+        newest.kafka_partition as kafka_partition,
+        if({{ 1 if is_incremental() else 0 }} and mine.model != '', toInt64(mine.kafka_offset), -1) as low,
+        toInt64(newest.kafka_offset) as high,
         -- An hour covers clocks that disagree and inserts that took long to become visible.
         if(
             {{ 1 if is_incremental() else 0 }} and mine.model != '',
             mine.since - interval 1 hour,
             toDateTime64('1970-01-01', 3, 'UTC')
-        )
+        ) as since,
+        mine.since as seen_before,
+        newest.seen_until as seen_until
     from (
         {% if upstream -%}
-        select kafka_topic, kafka_partition, kafka_offset from ops.model_watermarks final
+        select kafka_topic, kafka_partition, kafka_offset, since as seen_until from ops.model_watermarks final
         where model = '{{ upstream }}'
         {%- else -%}
-        select kafka_topic, kafka_partition, max(kafka_offset) as kafka_offset
+        select kafka_topic, kafka_partition, max(kafka_offset) as kafka_offset, now64(3, 'UTC') as seen_until
         from {{ source('raw', 'events') }} group by kafka_topic, kafka_partition
         {%- endif %}
     ) as newest
     left join (select * from ops.model_watermarks final where model = '{{ model.name }}') as mine
         on newest.kafka_topic = mine.kafka_topic and newest.kafka_partition = mine.kafka_partition
+{%- endmacro %}
+
+{# The stretches of each rewind; one that has not ended, or died, is always still to come. #}
+{% macro _rewinds() -%}
+    select
+        kafka_topic, kafka_partition, run,
+        min(first_offset) as first_offset,
+        min(at) as began_at,
+        if(max(is_done), maxIf(at, is_done), toDateTime64('2200-01-01', 3, 'UTC')) as ended_at
+    from raw.rewinds
+    group by kafka_topic, kafka_partition, run
 {%- endmacro %}
 
 {% macro _read_window() -%}

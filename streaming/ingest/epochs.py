@@ -34,6 +34,9 @@ FROM (SELECT arrayJoin(arrayZip(
     {{topics:Array(String)}}, {{partitions:Array(UInt32)}}, {{epochs:Array(UInt64)}})) AS row)"""  # noqa: S608
 _RUNNING: Final = f"SELECT query_id FROM system.processes WHERE startsWith(query_id, '{QUERY_PREFIX}')"  # noqa: S608
 
+# The scope of the workers.
+LIVE: Final = "ingest"
+
 Holder = tuple[int, str]
 
 
@@ -44,10 +47,10 @@ class Epochs:
         client: returns the connected client, connecting first when there is none.
         group: the consumer group; two groups that load one topic into the same tables are told apart by it.
         owner: distinguishes this process from every other, also from an earlier one of the same name.
-        scope: what is claimed: 'ingest' for the live workers.
+        scope: what is claimed: the live end of the partitions, or what a rewind reads again.
     """
 
-    def __init__(self, client: Callable[[], Client], group: str, owner: str, scope: str = "ingest") -> None:
+    def __init__(self, client: Callable[[], Client], group: str, owner: str, scope: str = LIVE) -> None:
         self._client = client
         self._group = group
         self._owner = f"{group}/{owner}"
@@ -82,6 +85,10 @@ class Epochs:
         """Forget claims: the next `take` makes higher ones."""
         for partition in partitions:
             self._epochs.pop(partition, None)
+
+    def mark(self, token: str) -> str:
+        """Return the token for inserts of this scope: epochs of two scopes count apart."""
+        return token if self._scope == LIVE else f"{self._scope}:{token}"
 
     def guard(self, spans: Mapping[Partition, Span]) -> str:
         """Return an SQL condition that is true while all claims under which the spans were read are the highest.

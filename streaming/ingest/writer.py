@@ -82,7 +82,7 @@ class ClickHouseWriter:
             self._insert(RAW_EVENTS, batch.events, batch)
 
     def _insert(self, table: str, parts: Sequence[pa.RecordBatch], batch: Batch) -> None:
-        token = batch.token()
+        token = self._epochs.mark(batch.token())
         self._inserts += 1
         body = _arrow_stream(parts, batch.stamped_at)
         settings = _ONE_PART | {
