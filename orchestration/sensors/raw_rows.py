@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clock import SystemClock
 from contracts.errors import Permanent, RetryLater
-from contracts.names import DBT_JOB, RAW_EVENTS
+from contracts.names import DBT_JOB, RAW_EVENTS, RAW_REWINDS
 from orchestration.jobs import marts_job
 from orchestration.resources.clickhouse import ClickHouse
 
@@ -31,9 +31,15 @@ _GOING: Final = [
 ]
 # Answered by the projection from the parts' headers: the cost does not grow with the rows.
 _POSITION: Final = f"""
-SELECT kafka_topic, kafka_partition, max(kafka_offset)
-FROM {RAW_EVENTS}
-GROUP BY kafka_topic, kafka_partition
+SELECT * FROM
+(
+    SELECT kafka_topic, kafka_partition, max(kafka_offset) AS position
+    FROM {RAW_EVENTS}
+    GROUP BY kafka_topic, kafka_partition
+    UNION ALL
+    -- A rewind adds rows below those offsets; its entries count as a position under no topic's name.
+    SELECT '', 0, entries FROM (SELECT count() AS entries FROM {RAW_REWINDS}) WHERE entries > 0
+)
 ORDER BY kafka_topic, kafka_partition
 """  # noqa: S608 - our own constant
 

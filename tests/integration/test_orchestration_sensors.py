@@ -127,3 +127,13 @@ def test_only_old_runs_are_deleted(instance: dg.DagsterInstance) -> None:
     create_run_for_test(instance, job_name=DBT_JOB, status=dg.DagsterRunStatus.SUCCESS)
     assert "No run is old enough" in skip(old_runs(dg.build_sensor_context(instance)))
     assert instance.get_runs_count() == 1
+
+
+def test_a_rewind_asks_for_the_marts_although_no_offset_is_newer(
+    instance: dg.DagsterInstance, clickhouse: Client
+) -> None:
+    clickhouse.command(INSERT, parameters={"offset": 0})
+    _, cursor = asked(tick(instance))
+    assert "No new rows" in skip(tick(instance, cursor))
+    clickhouse.command("INSERT INTO raw.rewinds (run, kafka_topic, first_offset, is_done) VALUES ('r', 't', 0, true)")
+    asked(tick(instance, cursor))
