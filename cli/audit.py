@@ -6,7 +6,9 @@ import contextlib
 import json
 import logging
 import re
+import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -23,6 +25,7 @@ from contracts.errors import RetryLater, UserError
 from contracts.settings import load_settings
 
 _WIDE_ENOUGH = 140
+_INTERRUPTED = 130
 
 
 def audit(
@@ -42,6 +45,10 @@ def audit(
     # What librdkafka would print at every try, the audit says in one line.
     logging.getLogger("millrace.kafka").setLevel(logging.CRITICAL)
     clock, legal = SystemClock(), LegalGaps()
+    interrupted = threading.Event()
+    if watch is not None:
+        # An audit that is under way is finished first: it takes a moment, and half of one says nothing.
+        signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(connect(settings))
         broker = None if no_kafka else stack.enter_context(KafkaBroker(settings, clock))
@@ -57,7 +64,8 @@ def audit(
                 typer.echo(f"millrace: {error}", err=True)
             if watch is None:
                 break
-            clock.sleep(watch)
+            if interrupted.wait(watch):
+                raise typer.Exit(_INTERRUPTED)
     if report.verdict == "broken" or (strict and report.verdict == "unproven"):
         raise typer.Exit(1)
 

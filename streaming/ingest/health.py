@@ -169,6 +169,7 @@ class Health:
             "state": self.state,
             "reason": self.reason,
             **self._numbers(),
+            "in_hand": self.in_hand.rows,
             "last_ingested_at": last.isoformat() if last else None,
             "endpoint": self.endpoint,
             "reported_at": self._clock.now().isoformat(),

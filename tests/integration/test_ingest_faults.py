@@ -198,7 +198,7 @@ def test_sigterm_writes_what_is_in_hand(clickhouse: Client, make_settings: MakeS
     make_topic(settings)
     sent = produce(settings, good(50))
     worker = worker_process(settings)
-    wait_until(lambda: state(settings).get("state") == "running" and state(settings).get("lag") == 0)
+    wait_until(lambda: state(settings).get("in_hand") == len(sent))
     worker.send_signal(signal.SIGTERM)
     output, _ = worker.communicate(timeout=8)
     assert (worker.returncode, in_both(clickhouse, settings) == sent) == (0, True), output

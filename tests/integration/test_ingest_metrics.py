@@ -216,7 +216,7 @@ def test_a_second_worker_takes_over_partitions_and_both_count_the_rebalance(make
 def test_a_worker_logs_json_without_its_password(make_settings: MakeSettings) -> None:
     settings = make_settings(ingest_metrics_port="auto")
     make_topic(settings)
-    worker = worker_process(settings, LOG_FORMAT="json", KAFKA_SASL_PASSWORD="hunter2-kafka")
+    worker = worker_process(settings, LOG_FORMAT="json", SLACK_BOT_TOKEN="hunter2-kafka")
     wait_until(lambda: get(settings, "/ready")[0] == 200)
     answers = "".join(get(settings, path)[1] for path in ("/metrics", "/health"))
     worker.send_signal(signal.SIGTERM)
