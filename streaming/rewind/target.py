@@ -45,6 +45,8 @@ class Target:
         """
         if (self.moment is None) == (self.offset is None):
             raise UserError("say where to begin with either --to-time or --to-offset")
+        if self.moment is not None and settings.kafka == "memory":
+            raise UserError("--to-time: librdkafka's built-in broker finds no offset by its time; use --to-offset")
         if self.offset is not None and self.partition is None:
             raise UserError("--to-offset needs --partition: each partition counts its own offsets")
         is_one = len(settings.topics) == 1 and not is_pattern(settings.topics[0])

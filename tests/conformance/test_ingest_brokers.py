@@ -9,8 +9,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer
 
+from contracts.clock import SystemClock
 from contracts.errors import Permanent
 from contracts.settings import Settings
+from streaming.rewind.rewind import RewindOptions, rewind
+from streaming.rewind.target import Target
 from tests.integration.ingest_tools import PARTITIONS, good, in_both, ingest_all, make_topic, produce
 
 pytestmark = pytest.mark.clickhouse
@@ -107,3 +110,14 @@ def test_latest_begins_at_the_end_that_the_first_start_saw(clickhouse: Client, s
     ingest_all(latest)
     assert in_both(clickhouse, settings) == [place for place in sent if place not in before]
     assert len(sent) == 12
+
+
+def test_a_rewind_writes_what_is_missing_and_nothing_twice(clickhouse: Client, settings: Settings) -> None:
+    sent = produce(settings, [*good(40), b"bad", *good(3)])
+    ingest_all(settings)
+    where = "kafka_partition = 1 AND kafka_offset BETWEEN 1 AND 5"
+    clickhouse.command(f"ALTER TABLE raw.events DELETE WHERE {where}", settings={"mutations_sync": 2})
+    assert len(in_both(clickhouse, settings)) == len(sent) - 5
+    for _ in range(2):
+        rewind(settings, clickhouse, Target(offset=1, partition=1), RewindOptions(SystemClock()))
+        assert in_both(clickhouse, settings) == sent

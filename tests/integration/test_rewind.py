@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from pydantic import SecretStr
 
 from cli.main import run
+from contracts.clickhouse import connect
 from contracts.clock import SystemClock
 from contracts.errors import UserError
+from contracts.names import ROLE_INGEST
 from contracts.settings import Settings
+from local.clickhouse.config import passwords
 from streaming.ingest.batch import Batch
 from streaming.rewind.guard import one_rewind
 from streaming.rewind.rewind import Found, RewindOptions, rewind
@@ -195,3 +199,14 @@ def test_the_command_says_what_it_found(
     assert f"{settings.kafka_topic}:1: offsets 0 to" in said
     assert "all: read" in said
     assert "the next run of the marts folds" in said
+
+
+def test_the_ingest_users_rights_are_enough(
+    clickhouse: Client, clickhouse_server: Settings, filled: tuple[Settings, list[tuple[int, int]]]
+) -> None:
+    settings, sent = filled
+    delete(clickhouse, "kafka_offset < 20")
+    secret = SecretStr(passwords(clickhouse_server.millrace_home / "server")[ROLE_INGEST])
+    limited = settings.model_copy(update={"clickhouse_user": ROLE_INGEST, "clickhouse_password": secret})
+    again(limited, connect(limited))
+    assert in_both(clickhouse, settings) == sent

@@ -51,6 +51,12 @@ def test_a_target_that_cannot_be_meant_is_refused(target: Target, topics: str, s
         target.check(Settings(_env_file=None, kafka_topic=topics))
 
 
+def test_the_built_in_broker_is_not_asked_for_times() -> None:
+    """It answers with the end of the partition, so nothing would be read."""
+    with pytest.raises(UserError, match="use --to-offset"):
+        Target(moment=NOW).check(Settings(_env_file=None, kafka="memory"))
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["--to-time", "soon"], ["--to-offset", "4"], ["--to-offset", "-1", "--partition", "0"]]
 )
