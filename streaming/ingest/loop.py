@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from contracts.clock import Clock
 from contracts.errors import Fenced, Permanent, RetryLater
-from contracts.settings import Settings
-from streaming.ingest.batch import Batch, BatchPolicy
+from streaming.ingest.batch import Batch
 from streaming.ingest.chunks import decode_chunk
-from streaming.ingest.decode import Decoder
 from streaming.ingest.flight import Backoff, Flight
 from streaming.ingest.health import Health
-from streaming.ingest.limit import LetterLimit
-from streaming.ingest.policy import DecodePolicy
+from streaming.ingest.rules import Rules
 from streaming.ingest.source import Source
 from streaming.ingest.standing import InHand
 from streaming.ingest.writer import Writes
@@ -46,26 +42,6 @@ class StopSignal(Protocol):
 
     def is_set(self) -> bool:
         """Tell whether to end."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the settings say about messages and batches.
-
-    Args:
-        batch: when a batch closes.
-        decoder: what is an event.
-        limit: how many messages may be none.
-    """
-
-    batch: BatchPolicy
-    decoder: Decoder
-    limit: LetterLimit
-
-    @classmethod
-    def of(cls, settings: Settings, clock: Clock) -> Rules:
-        """Return the rules that the settings ask for."""
-        return cls(BatchPolicy.of(settings), Decoder(clock, DecodePolicy.of(settings)), LetterLimit.of(settings))
 
 
 class Loop:

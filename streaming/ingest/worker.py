@@ -22,9 +22,10 @@ from contracts.topics import absent
 from streaming.ingest.endpoint import serving
 from streaming.ingest.epochs import Epochs
 from streaming.ingest.health import STUCK_SECONDS, Counts, Health
-from streaming.ingest.loop import Loop, Rules
+from streaming.ingest.loop import Loop
 from streaming.ingest.meters import MeteredWriter
 from streaming.ingest.offsets import Ledger
+from streaming.ingest.rules import Rules
 from streaming.ingest.source import Source
 from streaming.ingest.standing import Standing
 from streaming.ingest.writer import ClickHouseWriter, Writes
