@@ -22,7 +22,7 @@ from benchmarks.ingest.contestants.naive import Naive
 from benchmarks.ingest.contestants.worker import Worker
 from benchmarks.ingest.latency import RATE, measure_latency
 from benchmarks.ingest.load import fill
-from benchmarks.ingest.run import Track, run, run_consumer
+from benchmarks.ingest.run import Stalled, Track, run, run_consumer
 from benchmarks.ingest.servers import Servers, running_servers
 from benchmarks.ingest.table import Target
 from contracts.clickhouse import connect
@@ -76,10 +76,11 @@ def measure(plan: Plan, servers: Servers) -> dict[str, Any]:
     _say(f"filling the topic with {plan.events:,} events")
     size = fill(servers.settings, plan.events)
     track = Track(servers, target, plan.events)
-    runs = []
+    runs: list[dict[str, Any]] = []
+    stalls: list[str] = []
     for turn in range(plan.rounds):
         for contestant in _contestants(plan, client, calibration):
-            figures = run(track, contestant)
+            figures = _run(track, contestant, stalls)
             runs.append(figures | {"round": turn + 1})
             _say(f"round {turn + 1}: {contestant.name} {figures['events_per_s']:,} events/s")
         figures = run_consumer(track, ConsumeOnly(plan.events))
@@ -96,9 +97,20 @@ def measure(plan: Plan, servers: Servers) -> dict[str, Any]:
         "latency": latency,
         "tunings": {name: str(tuning) for name, tuning in calibration.tunings.items()},
         "faults": report.faults(runs, plan.events),
+        "stalls": stalls,
         "trials": calibration.trials,
         "runs": runs,
     }
+
+
+def _run(track: Track, contestant: Contestant, stalls: list[str]) -> dict[str, Any]:
+    """Return a run's figures; one that stalls is noted, and the contestant tries once more."""
+    try:
+        return run(track, contestant)
+    except Stalled as stalled:
+        _say(f"once more: {stalled}")
+        stalls.append(str(stalled))
+    return run(track, contestant)
 
 
 def _calibration(plan: Plan, servers: Servers, target: Target, client: Client) -> Calibration:

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from benchmarks.ingest.contestants.kafka_engine import BY_BLOCK, BY_ROW, KafkaEngine, Tuning
 from benchmarks.ingest.report import ENGINE, ENGINE_BY_ROW
-from benchmarks.ingest.run import Track, run
+from benchmarks.ingest.run import Stalled, Track, run
 
 EVERY_TUNING: Final = tuple(
     Tuning(mapping, consumers, block)
@@ -48,7 +48,11 @@ def calibrate(
     """
     rates: dict[Tuning, int] = {}
     for tuning in tunings:
-        rates[tuning] = run(track, KafkaEngine(client, tuning))["events_per_s"]
+        try:
+            rates[tuning] = run(track, KafkaEngine(client, tuning))["events_per_s"]
+        except Stalled as stalled:
+            say(f"trial of the Kafka engine: {tuning}: left out, {stalled}")
+            continue
         say(f"trial of the Kafka engine: {tuning}: {rates[tuning]:,} events/s")
     by_row = [tuning for tuning in rates if tuning.mapping == BY_ROW]
     return Calibration(

@@ -23,8 +23,12 @@ from benchmarks.ingest.table import Target
 from contracts.settings import Settings
 
 POLL_SECONDS: Final = 0.05
-_STALL_SECONDS: Final = 60.0
+_STALL_SECONDS: Final = 30.0
 _MIB: Final = 2**20
+
+
+class Stalled(Exception):
+    """Rows are missing and none have come for half a minute."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def run(track: Track, contestant: Contestant) -> dict[str, Any]:
     """Let a contestant move the whole topic into a fresh table; return its figures.
 
     Raises:
-        SystemExit: it failed, or stopped before all rows were there.
+        SystemExit: it failed.
+        Stalled: it stopped before all rows were there.
     """
     track.target.renew()
     settings = fresh_group(track.servers.settings)
@@ -117,7 +122,7 @@ def _watch(track: Track, meters: list[Meter], began: float, who: str) -> list[tu
             rows, moved = seen, now
             curve.append((round(now - began, 3), rows))
         elif now - moved > _STALL_SECONDS:
-            raise SystemExit(f"{who}: {rows:,} of {track.events:,} rows, and no more for {_STALL_SECONDS:g} s")
+            raise Stalled(f"{who}: {rows:,} of {track.events:,} rows, and no more for {_STALL_SECONDS:g} s")
         time.sleep(POLL_SECONDS)
     return curve
 
