@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from contracts.errors import InvalidEvent
 from streaming.ingest.batch import Chunk
@@ -23,6 +24,7 @@ from streaming.ingest.records import Message, Partition, Ranges, Span
 Rows = npt.NDArray[np.int64]
 
 _VALUE: Final = methodcaller("value")
+_NOTHING: Final = Ranges()
 
 
 @dataclass
@@ -53,14 +55,20 @@ def decode_chunk(messages: Sequence[Message], positions: Mapping[Partition, Posi
     values: list[bytes | None] = list(map(_VALUE, messages))
     decoder.refresh()
     columns, plain = decoder.plain(values)
+    stored = _stored(landing, spans, positions)
+    if stored:
+        keep = ~np.isin(plain, list(stored))
+        columns, plain = {name: column.filter(pa.array(keep)) for name, column in columns.items()}, plain[keep]
     events = []
     if len(plain):
         events.append(event_batch(columns, landing if len(plain) == len(messages) else landing.take(plain)))
     rest = np.setdiff1d(np.arange(len(messages)), plain, assume_unique=True)
-    found, rows, refused = _one_by_one(messages, rest, decoder)
+    found, refused = _one_by_one(messages, rest, decoder)
+    # What is a dead letter already stays one, also where another version or setting would take it for an event.
+    found = {row: event for row, event in found.items() if row not in stored}
     if found:
-        events.append(event_batch(client_columns(found), landing.take(np.array(rows))))
-    letters = [letter for letter in refused.values() if not _is_stored(letter.message, positions)]
+        events.append(event_batch(client_columns(list(found.values())), landing.take(np.fromiter(found, np.int64))))
+    letters = [letter for row, letter in refused.items() if row not in stored]
     size = sum(map(len, filter(None, values)))
     refusals = _refusals(landing, refused) if refused else Refusals(len(messages), dict.fromkeys(spans, (False,)))
     return Chunk(events, dead_letter_columns(letters) if letters else None, spans, size, refusals)
@@ -68,24 +76,32 @@ def decode_chunk(messages: Sequence[Message], positions: Mapping[Partition, Posi
 
 def _one_by_one(
     messages: Sequence[Message], rest: Rows, decoder: Decoder
-) -> tuple[list[Event], list[int], dict[int, DeadLetter]]:
-    """Return the events among the `rest` of the messages, their rows, and the refused ones by row."""
-    events: list[Event] = []
-    rows: list[int] = []
+) -> tuple[dict[int, Event], dict[int, DeadLetter]]:
+    """Return the events among the `rest` of the messages and the refused ones, both by row."""
+    events: dict[int, Event] = {}
     refused: dict[int, DeadLetter] = {}
     for row in rest.tolist():
         try:
-            events.append(decoder.decode(messages[row].value()))
+            events[row] = decoder.decode(messages[row].value())
         except InvalidEvent as error:
             refused[row] = DeadLetter(messages[row], error)
-        else:
-            rows.append(row)
-    return events, rows, refused
+    return events, refused
 
 
-def _is_stored(message: Message, positions: Mapping[Partition, Position]) -> bool:
-    place = Partition(str(message.topic()), int(message.partition() or 0))
-    return int(message.offset() or 0) in positions[place].letters
+def _stored(
+    landing: Landing, spans: Mapping[Partition, Span], positions: Mapping[Partition, Position]
+) -> frozenset[int]:
+    """Return the rows that are in the dead letters already: none, except soon after a start."""
+    known = {place: positions[place].letters for place, span in spans.items()}
+    known = {place: letters for place, letters in known.items() if spans[place].first <= letters.last}
+    if not known:
+        return frozenset()
+    places = zip(landing.topics, landing.partitions.tolist(), landing.offsets.tolist(), strict=True)
+    return frozenset(
+        row
+        for row, (topic, number, offset) in enumerate(places)
+        if offset in known.get(Partition(topic, number), _NOTHING)
+    )
 
 
 def _refusals(landing: Landing, refused: Mapping[int, DeadLetter]) -> Refusals:

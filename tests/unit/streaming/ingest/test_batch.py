@@ -78,6 +78,16 @@ def test_a_dead_letter_that_is_written_already_is_covered_but_not_written_again(
     assert found.letters["kafka_offset"].to_pylist() == [6]
 
 
+@pytest.mark.parametrize("value", [as_json(), as_json(user_id=7)])
+def test_a_stored_dead_letter_stays_one_although_it_would_be_an_event_now(value: bytes) -> None:
+    """A setting that was widened between two starts put such an offset into both raw tables."""
+    messages = [FakeMessage(value, offset) for offset in (4, 5, 6)]
+    found = chunk(*messages, letters=Ranges([(5, 5)]))
+    assert [offset for part in found.events for offset in part["kafka_offset"].to_pylist()] == [4, 6]
+    assert found.letters is None
+    assert [(span.first, span.last) for span in found.spans.values()] == [(4, 6)]
+
+
 @pytest.mark.parametrize(("offset", "inside"), [(0, False), (1, True), (3, True), (4, False), (9, True), (10, False)])
 def test_ranges_know_their_offsets(offset: int, inside: bool) -> None:
     assert (offset in Ranges([(9, 9), (1, 3)])) is inside
