@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -94,12 +96,24 @@ def test_a_mistake_is_one_line_that_names_the_setting(
 
 
 @pytest.fixture
+def plain_port() -> Iterator[int]:
+    """A port that speaks HTTP and no TLS.
+
+    Not ClickHouse's own: the server of the library ends when a client greets it with TLS and hangs up at once.
+    """
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
 def millrace(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., tuple[int, str]]]:
     """Runs a command with a mistake's settings; returns its exit code and all it printed."""
-    http = request.getfixturevalue("clickhouse_server").clickhouse_port
-    places = (request.getfixturevalue("certificates"), request.getfixturevalue("https_port"), http)
+    places = tuple(request.getfixturevalue(name) for name in ("certificates", "https_port", "plain_port"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def command(name: str, mistake: Callable[..., dict[str, str]]) -> tuple[int, str]:
