@@ -10,6 +10,7 @@ from typing import Final
 
 from contracts.clickhouse import connect
 from contracts.settings import Settings
+from local.clickhouse.config import MEMORY_LIMIT_BYTES
 from local.ports import free_ports
 from local.servers import clickhouse_service, kafka_service
 from local.service import RunningService, Service
@@ -20,6 +21,8 @@ PARTITIONS: Final = 8
 # With the local stack's 0 ms the first would get all of them and the second wait for a heartbeat.
 _JOIN_DELAY: Final = "group.initial.rebalance.delay.ms=1000\n"
 # A thread for each consumer of the Kafka engine; without it this build lets two of them work.
+# The local stack's limit is for a small machine; the Kafka engine with large blocks does not fit into it.
+_MEMORY_BYTES: Final = 8_000_000_000
 _ENGINE_THREADS: Final = (
     "<background_message_broker_schedule_pool_size>16</background_message_broker_schedule_pool_size>"
 )
@@ -92,7 +95,8 @@ def _kafka(home: Path, port: int, controller_port: int) -> Service:
 def _clickhouse(home: Path, http_port: int, native_port: int) -> Service:
     def give_threads() -> None:
         config = home / "config.xml"
-        config.write_text(config.read_text().replace(_CONFIG_END, _ENGINE_THREADS + _CONFIG_END))
+        text = config.read_text().replace(_CONFIG_END, _ENGINE_THREADS + _CONFIG_END)
+        config.write_text(text.replace(str(MEMORY_LIMIT_BYTES), str(_MEMORY_BYTES)))
 
     return _prepared_further(clickhouse_service(home, http_port, native_port), give_threads)
 
