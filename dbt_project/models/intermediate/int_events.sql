@@ -1,10 +1,10 @@
 -- Each event once. A client that sends an event twice sends the same event_id, user and time, so the sorting
--- key finds the repeats and ReplacingMergeTree with FINAL removes them, in whatever order they came.
--- Sorted by hour first: marts are recomputed by touched hours and days, wherever late events belong.
+-- key finds the repeats and ReplacingMergeTree with FINAL keeps the copy that landed first, in whatever order
+-- they came. Sorted by hour first: marts are recomputed by touched hours and days, wherever late events belong.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    engine='ReplacingMergeTree()',
+    engine='ReplacingMergeTree(earliness)',
     partition_by='toYYYYMM(event_time)',
     order_by='(event_hour, user_id, event_time, event_id)',
     settings={'index_granularity': 2048},
@@ -27,11 +27,19 @@ select
     session_id,
     item_id,
     item_category,
+    page,
+    referrer,
+    user_agent,
+    is_bot_agent,
+    ip_address,
     country,
     device_type,
+    search_query,
+    element_id,
     experiment_name,
     experiment_variation,
     quantity,
-    revenue
+    revenue,
+    earliness
 from events
 where {{ landed() }}
