@@ -16,7 +16,10 @@ RAW_REWINDS: Final = "raw.rewinds"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.
-MARTS: Final = ("fct_user", "fct_item", "fct_item_hourly", "fct_experiment")
+MARTS: Final = (
+    *("fct_day", "fct_user", "fct_session", "fct_journey", "fct_journey_path", "fct_item", "fct_item_hourly"),
+    *("fct_experiment", "fct_experiment_daily", "fct_experiment_exposure"),
+)
 
 ROLE_INGEST: Final = "millrace_ingest"
 ROLE_DBT: Final = "millrace_dbt"

@@ -10,7 +10,6 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import mapped_errors
-from contracts.names import MARTS
 from contracts.settings import Settings
 
 # The column of each mart that holds the time of the newest event folded into the row.
@@ -57,9 +56,8 @@ def read_progress(client: Client, settings: Settings) -> Progress:
         ).result_rows[0]
         made = client.query("SELECT name FROM system.tables WHERE database = 'marts'").result_columns
         rows, ages = {}, {}
-        for mart in MARTS:
+        for mart, column in NEWEST_COLUMN.items():
             if made and mart in made[0]:
-                column = NEWEST_COLUMN[mart]
                 count, newest = client.query(
                     f"SELECT count(), toUnixTimestamp64Micro(max(toDateTime64({column}, 6))) "  # noqa: S608 - names of ours
                     f"FROM marts.{mart}"

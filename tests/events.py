@@ -14,7 +14,7 @@ START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 
 
 def history(seed: int, events: int) -> pl.DataFrame:
-    """Return `events` events of a few users and items over two days, a tenth of them sent twice."""
+    """Return `events` events over two days, a tenth of them sent twice; 12 users or more, one for 20 events."""
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(events):
@@ -26,7 +26,7 @@ def history(seed: int, events: int) -> pl.DataFrame:
                 "event_id": str(uuid.UUID(bytes=rng.bytes(16), version=4)),
                 "event_type": str(rng.choice(KINDS)),
                 "event_time": at,
-                "user_id": f"user-{rng.integers(0, 12)}",
+                "user_id": f"user-{rng.integers(0, max(12, events // 20))}",
                 "session_id": str(rng.choice(["", "", "s1", "s2", "s3"])),
                 "item_id": str(rng.choice(["", "a", "b", "c", "ü-4"])),
                 "item_category": str(rng.choice(["", "shoes", "hats"])),
@@ -36,10 +36,21 @@ def history(seed: int, events: int) -> pl.DataFrame:
                 "experiment_variation": str(rng.choice(["a", "a", "a", "b"])) if exposed else "",
                 "device_type": str(rng.choice(["", "mobile", "desktop"])),
                 "country": str(rng.choice(["", "DE", "US"])),
+                "page_url": str(rng.choice(["", "https://shop.example", "https://shop.example/a?x=1", "/b#top", "/ü"])),
+                "referrer": str(rng.choice(["", "https://search.example/"])),
+                "user_agent": str(rng.choice(["", "Mozilla/5.0"])) if at.day != START.day else _agent(rng),
+                "ip_address": str(rng.choice(["", "192.0.2.1", "192.0.2.7"])),
+                "search_query": str(rng.choice(["", "", "hats", "größe 40"])),
+                # When Kafka got it: at once, hours or days late, or before it happened by the client's clock.
+                "kafka_timestamp": at + timedelta(minutes=int(rng.choice([0, 0, 0, 90, 4_000, -4, -10]))),
             }
         )
     once = pl.DataFrame(rows, schema_overrides={"event_time": pl.Datetime("us", "UTC"), "quantity": pl.Int64})
     return pl.concat([once, once.sample(events // 10, seed=seed)]).sample(fraction=1, shuffle=True, seed=seed)
+
+
+def _agent(rng: np.random.Generator) -> str:
+    return str(rng.choice(["Mozilla/5.0", "ExampleBot/1.0"], p=[0.97, 0.03]))
 
 
 class Landing:
@@ -66,7 +77,6 @@ class Landing:
                     "kafka_topic": "t",
                     "kafka_partition": partition,
                     "kafka_offset": self._next[partition],
-                    "kafka_timestamp": datetime.now(UTC),
                     "ingested_at": datetime.now(UTC),
                 }
             )

@@ -1,20 +1,27 @@
 {# The rows a run has to look at: what landed since this model last succeeded.
 
    `landed()` writes this run's window to ops.model_windows and renders it as a condition on a relation
-   with the landing columns. The window ends at raw's newest row for the first model, and where int_events
-   has come to for those that read it. Offsets are the cursor; `since` only lets ClickHouse skip old parts.
+   with the landing columns. The window ends at raw's newest row for the first model, and where all the models it
+   names have come to for those that read others. Offsets are the cursor; `since` only lets ClickHouse skip old parts.
    Recomputing what was computed before is harmless, so a window may be read twice, never skipped.
+
+   The first model takes `run_events` at most, so that a rebuild, or a run after a long pause, needs no more memory
+   than any other; the rest is for the next run. `since` then stays, because rows behind it are still to come.
 
    A rewind lands rows below the watermarks. A window begins below them until the rewind had ended before what the
    last run has seen; its margin of seconds is for replicas whose clocks disagree. #}
 
-{% macro landed(upstream=none) -%}
-    {%- if upstream -%}
+{% macro landed() -%}
+    {%- for upstream in varargs -%}
         {%- do ref(upstream) -%}
-    {%- endif -%}
+    {%- endfor -%}
     {%- if not execute -%} true
     {%- else -%}
-        {%- do run_query(_open_window(upstream)) -%}
+        {%- if not is_incremental() -%}
+            {#- A rebuild begins from nothing, also in what it remembers: the highest offset wins there. -#}
+            {%- do run_query("delete from ops.model_watermarks where model = '" ~ model.name ~ "'") -%}
+        {%- endif -%}
+        {%- do run_query(_open_window(varargs)) -%}
         {%- set windows = run_query(_read_window()).rows -%}
         {%- if windows | length == 0 -%} false
         {%- else -%}
@@ -53,7 +60,7 @@
     having max(high) >= 0
 {%- endmacro %}
 
-{% macro _open_window(upstream) -%}
+{% macro _open_window(upstreams) -%}
     insert into ops.model_windows
         (invocation_id, model, kafka_topic, kafka_partition, low, high, since, seen_until)
     with rewound.run != '' and rewound.ended_at + interval 10 second >= landing.seen_before as is_pending
@@ -63,18 +70,24 @@
         any(landing.high),
         least(any(landing.since), min(if(is_pending, rewound.began_at - interval 1 hour, landing.since))),
         any(landing.seen_until)
-    from ({{ _landing(upstream) }}) as landing
+    from ({{ _landing(upstreams) }}) as landing
     left join ({{ _rewinds() }}) as rewound
         on landing.kafka_topic = rewound.kafka_topic and landing.kafka_partition = rewound.kafka_partition
     group by landing.kafka_topic, landing.kafka_partition
 {%- endmacro %}
 
-{% macro _landing(upstream) -%}
+{% macro _landing(upstreams) -%}
     select
         newest.kafka_topic as kafka_topic,
         newest.kafka_partition as kafka_partition,
         if({{ 1 if is_incremental() else 0 }} and mine.model != '', toInt64(mine.kafka_offset), -1) as low,
+        {% if not upstreams -%}
+        least(toInt64(newest.kafka_offset), greatest(low, newest.lowest - 1) + newest.share) as high,
+        high < toInt64(newest.kafka_offset) as is_cut,
+        {%- else -%}
         toInt64(newest.kafka_offset) as high,
+        false as is_cut,
+        {%- endif %}
         -- An hour covers clocks that disagree and inserts that took long to become visible.
         if(
             {{ 1 if is_incremental() else 0 }} and mine.model != '',
@@ -82,14 +95,26 @@
             toDateTime64('1970-01-01', 3, 'UTC')
         ) as since,
         mine.since as seen_before,
-        newest.seen_until as seen_until
+        if(is_cut, since + interval 1 hour, newest.seen_until) as seen_until
     from (
-        {% if upstream -%}
-        select kafka_topic, kafka_partition, kafka_offset, since as seen_until from ops.model_watermarks final
-        where model = '{{ upstream }}'
+        {% if upstreams -%}
+        select kafka_topic, kafka_partition, min(mark.kafka_offset) as kafka_offset, min(mark.since) as seen_until
+        from ops.model_watermarks as mark final
+        where model in ('{{ upstreams | join("', '") }}')
+        group by kafka_topic, kafka_partition
+        having count() = {{ upstreams | length }}
         {%- else -%}
-        select kafka_topic, kafka_partition, max(kafka_offset) as kafka_offset, now64(3, 'UTC') as seen_until
-        from {{ source('raw', 'events') }} group by kafka_topic, kafka_partition
+        select *, greatest(1, intDiv({{ var('run_events') }}, count() over ())) as share
+        from (
+            select
+                kafka_topic,
+                kafka_partition,
+                max(events.kafka_offset) as kafka_offset,
+                toInt64(min(events.kafka_offset)) as lowest,
+                now64(3, 'UTC') as seen_until
+            from {{ source('raw', 'events') }} as events
+            group by kafka_topic, kafka_partition
+        )
         {%- endif %}
     ) as newest
     left join (select * from ops.model_watermarks final where model = '{{ model.name }}') as mine

@@ -18,7 +18,7 @@ users as (
 
 )
 
-select days.user_id, days.revenue, users.revenue, days.interactions, users.total_interactions
+select days.user_id, days.revenue, users.revenue, days.interactions, users.interactions
 from days
 left join users on days.user_id = users.user_id
-where days.revenue != users.revenue or days.interactions != users.total_interactions
+where days.revenue != users.revenue or days.interactions != users.interactions

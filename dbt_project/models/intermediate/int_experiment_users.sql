@@ -4,7 +4,8 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='AggregatingMergeTree()',
-    order_by='(experiment_name, user_id)',
+    order_by='(user_id, experiment_name)',
+    settings={'index_granularity': 256},
     post_hook='{{ record_watermark() }}'
 ) }}
 
@@ -15,9 +16,12 @@ with events as (
 )
 
 select
-    experiment_name,
     user_id,
-    cast(min(event_time) as SimpleAggregateFunction(min, DateTime64(6, 'UTC'))) as first_exposed_at,
+    experiment_name,
+    cast(
+        min((event_time, UUIDToNum(event_id), toString(device_type), toString(country)))
+        as SimpleAggregateFunction(min, Tuple(DateTime64(6, 'UTC'), FixedString(16), String, String))
+    ) as first_exposure,
     cast(max(event_time) as SimpleAggregateFunction(max, DateTime64(6, 'UTC'))) as last_exposed_at,
     cast(
         groupUniqArray(toString(experiment_variation))
@@ -25,4 +29,4 @@ select
     ) as variations
 from events
 where experiment_name != '' and experiment_variation != '' and {{ landed('int_events') }}
-group by experiment_name, user_id
+group by user_id, experiment_name

@@ -1,10 +1,11 @@
 -- Item x hour, recomputed for the pairs that new events touch; the row of the run that saw most wins.
--- Sorted by item first, because fct_item sums all hours of the touched items.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
+    partition_by='toYYYYMM(event_hour)',
     order_by='(item_id, event_hour)',
+    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
     post_hook='{{ record_watermark() }}'
 ) }}
 
@@ -12,28 +13,31 @@ with touched as (
 
     select distinct event_hour, item_id
     from {{ ref('stg_events') }}
-    where item_id != '' and {{ landed('int_events') }}
+    where item_id != '' and {{ landed('int_item_events') }}
 
 ),
 
 events as (
 
     select *
-    from {{ ref('int_events') }} {{ final() }}
-    where event_hour in (select event_hour from touched)
-        and (event_hour, item_id) in (select event_hour, item_id from touched)
+    from {{ ref('int_item_events') }} {{ final() }}
+    where (event_hour, item_id) in (select event_hour, item_id from touched)
 
 )
 
 select
     item_id,
     event_hour,
-    argMaxIf(events.item_category, (event_time, UUIDToNum(event_id)), events.item_category != '') as item_category,
-    maxIf((event_time, UUIDToNum(event_id)), events.item_category != '') as category_seen,
+    maxIf(
+        (event_time, UUIDToNum(event_id), toString(events.item_category)), events.item_category != ''
+    ) as last_category,
     countIf(event_type = 'page_view') as views,
     countIf(event_type = 'click') as clicks,
     countIf(event_type = 'add_to_cart') as add_to_carts,
     countIf(event_type = 'purchase') as purchases,
+    countIf(event_type = 'page_view' and is_bot_agent) as bot_views,
+    countIf(event_type = 'add_to_cart' and is_bot_agent) as bot_add_to_carts,
+    countIf(event_type = 'purchase' and is_bot_agent) as bot_purchases,
     sumIf(quantity, event_type = 'purchase') as units,
     sum(events.revenue) as revenue,
     uniqExact(user_id) as unique_users,

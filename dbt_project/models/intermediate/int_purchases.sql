@@ -2,8 +2,9 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    engine='ReplacingMergeTree()',
+    engine='ReplacingMergeTree(earliness)',
     order_by='(user_id, event_time, event_id)',
+    settings={'index_granularity': 256},
     post_hook='{{ record_watermark() }}'
 ) }}
 
@@ -13,6 +14,6 @@ with events as (
 
 )
 
-select user_id, event_time, event_id, revenue
+select user_id, event_time, event_id, item_id, revenue, earliness
 from events
 where event_type = 'purchase' and {{ landed('int_events') }}

@@ -3,22 +3,27 @@
 
 with items as (
 
-    select * from {{ ref('int_item') }} {{ final() }}
+    select
+        *,
+        views - bot_views as seen,
+        add_to_carts - bot_add_to_carts as put,
+        purchases - bot_purchases as bought
+    from {{ ref('int_item') }} {{ final() }}
 
 )
 
 select
     item_id,
-    toString(items.item_category) as item_category,
+    toString(items.last_category.3) as item_category,
     views,
     clicks,
     add_to_carts,
     purchases,
     units,
     cast(items.revenue as Decimal(38, 6)) as revenue,
-    unique_users,
+    toUInt64(items.unique_users) as unique_users,
     interactions,
-    if(views = 0, null, add_to_carts / views) as view_to_cart,
-    if(add_to_carts = 0, null, purchases / add_to_carts) as cart_to_purchase,
+    if(seen = 0, null, put / seen) as view_to_cart,
+    if(put = 0, null, bought / put) as cart_to_purchase,
     last_event_at
 from items

@@ -10,7 +10,7 @@ with hours as (
 select
     item_id,
     event_hour,
-    toString(hours.item_category) as item_category,
+    toString(hours.last_category.3) as item_category,
     views,
     clicks,
     add_to_carts,

@@ -29,6 +29,8 @@ select
     toInt64(ifNull(quantity, 1)) as quantity,
     -- Money stays decimal: a sum of decimals is the same in every order of arrival, a sum of floats is not.
     toDecimal128(if(event_type = 'purchase', ifNull(price, 0), 0), 6) * ifNull(quantity, 1) as revenue,
+    kafka_timestamp - event_time > {{ var('late_after_hours') * 3600 }} as is_late,
+    event_time - kafka_timestamp > {{ var('clock_ahead_minutes') * 60 }} as is_ahead,
     {{ earliness() }} as earliness,
     kafka_topic,
     kafka_partition,

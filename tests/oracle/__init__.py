@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import polars as pl
 
-IDLE_MICROSECONDS = 30 * 60 * 1_000_000
+from tests.oracle.experiments import experiment_marts
+from tests.oracle.sessions import journeys, paths, sessions_of
+
 KINDS = {"views": "page_view", "clicks": "click", "add_to_carts": "add_to_cart", "purchases": "purchase"}
 
 
@@ -18,7 +22,8 @@ def marts(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
     Args:
         events: one row a sent event, duplicates included: event_id, event_type, event_time (UTC), user_id,
             session_id, item_id, item_category, price (text), quantity, experiment_name,
-            experiment_variation, device_type, country. Null and empty text are the same.
+            experiment_variation, device_type, country, page_url, referrer, user_agent, ip_address,
+            search_query, and kafka_timestamp where it is known. Null and empty text are the same.
     """
     text = [name for name, kind in events.schema.items() if kind == pl.String and name != "price"]
     clean = events.with_columns(pl.col(text).fill_null(""), quantity=pl.col("quantity").cast(pl.Int64).fill_null(1))
@@ -27,11 +32,16 @@ def marts(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
         hour=pl.col("event_time").dt.truncate("1h"),
     )
     rows = once.to_dicts()
+    sessions = sessions_of(rows)
     return {
-        "fct_user": _table(rows, ("user_id",), _user),
+        "fct_user": _table(rows, ("user_id",), partial(_user, begun=Counter(one["user_id"] for one in sessions))),
+        "fct_session": pl.DataFrame(sessions, infer_schema_length=None).drop("path", "steps"),
+        "fct_journey": journeys(sessions),
+        "fct_journey_path": paths(sessions),
+        "fct_day": _table([row | {"event_date": row["event_time"].date()} for row in rows], ("event_date",), _day),
         "fct_item": _table([row for row in rows if row["item_id"]], ("item_id",), _item),
         "fct_item_hourly": _table([row for row in rows if row["item_id"]], ("item_id", "hour"), _item),
-        "fct_experiment": _experiments(rows),
+        **experiment_marts(rows, {one["user_id"] for one in sessions if one["is_bot"]}),
     }
 
 
@@ -59,12 +69,12 @@ def _latest(rows: list[dict[str, Any]], name: str) -> str:
     return max(named, key=lambda row: (row["event_time"], row["event_id"]))[name] if named else ""
 
 
-def _user(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _user(rows: list[dict[str, Any]], begun: Counter[str]) -> dict[str, Any]:
     times = [row["event_time"] for row in rows]
     return {
         "first_seen_at": min(times),
         "last_seen_at": max(times),
-        "sessions": _sessions(rows),
+        "sessions": begun[rows[0]["user_id"]],
         "days_active": len({time.date() for time in times}),
         "total_interactions": len(rows),
         **_counts(rows),
@@ -76,11 +86,17 @@ def _user(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _sessions(rows: list[dict[str, Any]]) -> int:
-    named = {row["session_id"] for row in rows} - {""}
-    loose = sorted(row["event_time"] for row in rows if not row["session_id"])
-    pauses = sum((after - before).total_seconds() * 1e6 > IDLE_MICROSECONDS for before, after in pairwise(loose))
-    return len(named) + (pauses + 1 if loose else 0)
+def _day(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    waits = [row["kafka_timestamp"] - row["event_time"] for row in rows if "kafka_timestamp" in row]
+    return {
+        "active_users": len({row["user_id"] for row in rows}),
+        "events": len(rows),
+        "views": sum(row["event_type"] == "page_view" for row in rows),
+        "purchases": sum(row["event_type"] == "purchase" for row in rows),
+        "revenue": sum((row["revenue"] for row in rows), Decimal(0)),
+        **({"late_events": sum(wait > timedelta(hours=24) for wait in waits)} if waits else {}),
+        **({"ahead_events": sum(wait < -timedelta(minutes=5) for wait in waits)} if waits else {}),
+    }
 
 
 def _item(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -93,43 +109,4 @@ def _item(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "unique_users": len({row["user_id"] for row in rows}),
         "interactions": len(rows),
         "last_event_at": max(row["event_time"] for row in rows),
-    }
-
-
-def _experiments(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    exposures = [row for row in rows if row["experiment_name"] and row["experiment_variation"]]
-    people: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in exposures:
-        people.setdefault((row["experiment_name"], row["user_id"]), []).append(row)
-    buys: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["event_type"] == "purchase":
-            buys.setdefault(row["user_id"], []).append(row)
-    made = []
-    for name, variation in sorted({(row["experiment_name"], row["experiment_variation"]) for row in exposures}):
-        seen = {user: found for (test, user), found in people.items() if test == name}
-        made.append({"experiment_name": name, "experiment_variation": variation} | _variation(seen, variation, buys))
-    return pl.DataFrame(made, infer_schema_length=None)
-
-
-def _variation(
-    seen: dict[str, list[dict[str, Any]]], variation: str, buys: dict[str, list[dict[str, Any]]]
-) -> dict[str, Any]:
-    here = {user: found for user, found in seen.items() if variation in {row["experiment_variation"] for row in found}}
-    pure = {user: found for user, found in here.items() if len({row["experiment_variation"] for row in found}) == 1}
-    after = {
-        user: [buy for buy in buys.get(user, []) if buy["event_time"] >= min(row["event_time"] for row in found)]
-        for user, found in pure.items()
-    }
-    revenue = [sum((buy["revenue"] for buy in bought), Decimal(0)) for bought in after.values()]
-    times = [row["event_time"] for found in here.values() for row in found]
-    return {
-        "exposed_users": len(pure),
-        "converted_users": sum(bool(bought) for bought in after.values()),
-        "conversions": sum(len(bought) for bought in after.values()),
-        "revenue": sum(revenue, Decimal(0)),
-        "revenue_sum_squares": sum((each * each for each in revenue), Decimal(0)),
-        "mixed_users": len(here) - len(pure),
-        "first_exposure_at": min(times),
-        "last_exposure_at": max(times),
     }

@@ -1,0 +1,53 @@
+{# A session from its one or two pieces in the order of time, as a named tuple. #}
+{% macro joined_pieces(pieces) -%}
+    {%- set reasons -%}
+        arrayFilter((reason, is_true) -> is_true, ['user_agent', 'rate', 'duration'], [
+            arrayExists(one -> one.is_bot_agent, parts),
+            events >= {{ var('bot_min_events') }}
+            and events * 60000000 > {{ var('bot_events_per_minute') }} * greatest(duration_us, 1000000),
+            duration_us >= {{ var('bot_active_hours') * 3600000000 }}
+            and longest_pause <= {{ var('session_idle_minutes') * 60000000 }}
+        ])
+    {%- endset -%}
+    cast(
+        (
+            -- Named after the event that landed first, which nothing that lands later can change.
+            lower(hex(sipHash128(
+                user_id, arraySort(one -> -one.earliness, {{ pieces }} as parts)[1].first_landed
+            ))),
+            parts[1].client_session_id,
+            parts[1].first_at as begin,
+            parts[-1].last_at as end,
+            toUnixTimestamp64Micro(end) - toUnixTimestamp64Micro(begin) as duration_us,
+            greatest(
+                arrayMax(arrayMap(one -> one.longest_pause, parts)),
+                if(
+                    length(parts) = 2,
+                    toUnixTimestamp64Micro(parts[-1].first_at) - toUnixTimestamp64Micro(parts[1].last_at), 0
+                )
+            ) as longest_pause,
+            arrayReduce('sumMap', arrayMap(one -> one.counts, parts)) as counts,
+            arraySum(mapValues(counts)) as events,
+            arrayReduce('sum', arrayMap(one -> one.revenue, parts)),
+            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.pages, parts)))),
+            arrayCompact(arrayFlatten(arrayMap(one -> one.path, parts))),
+            arrayCompact(arrayFlatten(arrayMap(one -> one.steps, parts))),
+            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.items_viewed, parts)))),
+            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.search_queries, parts)))),
+            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.referrers, parts)))),
+            arrayFirst(one -> one != '', arrayMap(one -> one.user_agent, parts)),
+            arrayFirst(one -> one != '', arrayMap(one -> one.ip_address, parts)),
+            arrayFirst(one -> one != '', arrayMap(one -> one.device_type, parts)),
+            arrayFirst(one -> one != '', arrayMap(one -> one.country, parts)),
+            {{ reasons }} as reasons,
+            notEmpty(reasons)
+        ) as Tuple(
+            session_id String, client_session_id String, started_at DateTime64(6, 'UTC'),
+            ended_at DateTime64(6, 'UTC'), duration_us Int64, longest_pause Int64, counts Map(String, UInt64),
+            events UInt64, revenue Decimal(38, 6), pages Array(String), path Array(String), steps Array(String),
+            items_viewed Array(String), search_queries Array(String), referrers Array(String),
+            user_agent String, ip_address String, device_type String, country String,
+            bot_reasons Array(String), is_bot Bool
+        )
+    )
+{%- endmacro %}

@@ -1,0 +1,26 @@
+-- Users of an item by bucket of users, recounted for the buckets that new events touch: the exact number of an
+-- item's users without reading all of them again.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    engine='ReplacingMergeTree(version)',
+    order_by='(item_id, user_bucket)',
+    post_hook='{{ record_watermark() }}'
+) }}
+
+with touched as (
+
+    select distinct item_id, toUInt16(cityHash64(user_id) % 1024) as user_bucket
+    from {{ ref('stg_events') }}
+    where item_id != '' and {{ landed('int_item_users') }}
+
+)
+
+select
+    item_id,
+    user_bucket,
+    uniqExact(user_id) as users,
+    {{ run_version() }} as version
+from {{ ref('int_item_users') }}
+where (item_id, user_bucket) in (select item_id, user_bucket from touched)
+group by item_id, user_bucket

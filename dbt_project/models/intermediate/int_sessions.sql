@@ -1,0 +1,100 @@
+-- User x UTC day: the sessions that begin on that day, put together from the pieces in int_user_daily. Two pieces
+-- on both sides of a midnight are one session if they carry the same client id (or none, and the pause is short)
+-- and are at most the cap apart. Pieces over three days are longer than any cap, so such a chain is cut at each of
+-- its midnights. What an event can change is therefore at most two days away, and only that is recomputed.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    engine='ReplacingMergeTree(version)',
+    partition_by='toYYYYMM(session_date)',
+    order_by='(user_id, session_date)',
+    settings={'index_granularity': 256},
+    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
+    post_hook='{{ record_watermark() }}'
+) }}
+
+with touched as (
+
+    select distinct user_id, toDate(event_time) as event_date
+    from {{ ref('stg_events') }}
+    where {{ landed('int_user_daily') }}
+
+),
+
+around as (
+
+    select distinct user_id, event_date + arrayJoin(range(9)) - 4 as event_date from touched
+
+),
+
+days as (
+
+    select user_id, event_date, pieces
+    from {{ ref('int_user_daily') }} {{ final() }}
+    where (user_id, event_date) in (select user_id, around.event_date from around)
+
+),
+
+pieces as (
+
+    select
+        user_id,
+        event_date,
+        arrayJoin(pieces) as piece,
+        lagInFrame(piece, 1) over (
+            partition by user_id, piece.client_session_id order by event_date, piece.first_at
+            rows between unbounded preceding and unbounded following
+        ) as before,
+        toDate(before.first_at) = event_date - 1
+        and piece.last_at <= before.first_at + interval {{ var('session_cap_hours') }} hour
+        and (
+            piece.client_session_id != ''
+            or piece.first_at <= before.last_at + interval {{ var('session_idle_minutes') }} minute
+        ) as is_near
+    from days
+
+),
+
+linked as (
+
+    select
+        *,
+        is_near
+        and not lagInFrame(is_near, 1, false) over neighbours
+        and not leadInFrame(is_near, 1, false) over neighbours as goes_on
+    from pieces
+    window neighbours as (
+        partition by user_id, piece.client_session_id order by event_date, piece.first_at
+        rows between unbounded preceding and unbounded following
+    )
+
+),
+
+sessions as (
+
+    select
+        user_id,
+        if(goes_on, event_date - 1, event_date) as session_date,
+        if(goes_on, before.first_at, piece.first_at) as started_at,
+        {{ joined_pieces('arraySort(one -> one.first_at, groupArray(piece))') }} as session
+    from linked
+    group by user_id, piece.client_session_id, session_date, started_at
+
+)
+
+-- A day whose only piece went over to the day before has an empty list, which replaces what was there.
+select
+    days.user_id as user_id,
+    days.event_date as session_date,
+    arraySort(one -> (one.started_at, one.session_id), any(begun.sessions)) as sessions,
+    arrayExists(one -> one.is_bot, sessions) as has_bot,
+    {{ run_version() }} as version
+from days
+left join (
+    select user_id, session_date, groupArray(session) as sessions from sessions group by user_id, session_date
+) as begun
+    on days.user_id = begun.user_id and days.event_date = begun.session_date
+where (days.user_id, days.event_date) in (
+    select user_id, event_date + arrayJoin(range(5)) - 2 from touched
+)
+group by days.user_id, days.event_date

@@ -1,0 +1,63 @@
+-- User x month from its days and sessions, so that a user's row is put together from months.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    engine='ReplacingMergeTree(version)',
+    order_by='(user_id, month)',
+    settings={'index_granularity': 256},
+    post_hook='{{ record_watermark() }}'
+) }}
+
+with touched as (
+
+    select distinct user_id, toStartOfMonth(event_time) as month
+    from {{ ref('stg_events') }}
+    where {{ landed('int_user_daily', 'int_sessions') }}
+
+),
+
+-- A session that a new event moved over a midnight may begin on the last day of the month before.
+months as (
+
+    select distinct user_id, toStartOfMonth(arrayJoin([month - 2, month, month + 33])) as month from touched
+
+),
+
+days as (
+
+    select *, 1 as days_active, toStartOfMonth(event_date) as month
+    from {{ ref('int_user_daily') }} {{ final() }}
+    where user_id in (select user_id from months)
+        and event_date >= (select min(months.month) from months)
+        and (user_id, toStartOfMonth(event_date)) in (select user_id, months.month from months)
+
+),
+
+begun as (
+
+    select user_id, toStartOfMonth(session_date) as month, sum(length(sessions)) as sessions
+    from {{ ref('int_sessions') }} {{ final() }}
+    where user_id in (select user_id from months)
+        and session_date >= (select min(months.month) from months)
+        and (user_id, toStartOfMonth(session_date)) in (select user_id, months.month from months)
+    group by user_id, month
+
+)
+
+select
+    days.user_id as user_id,
+    days.month as month,
+    any(begun.sessions) as sessions,
+    min(days.first_seen_at) as first_seen_at,
+    max(days.last_seen_at) as last_seen_at,
+    sum(days.days_active) as days_active,
+    sum(days.interactions) as interactions,
+    sumMap(days.counts) as counts,
+    sum(days.revenue) as revenue,
+    arraySort(arrayDistinct(arrayFlatten(groupArray(days.item_ids)))) as item_ids,
+    max(days.last_device) as last_device,
+    max(days.last_country) as last_country,
+    {{ run_version() }} as version
+from days
+left join begun on days.user_id = begun.user_id and days.month = begun.month
+group by days.user_id, days.month
