@@ -50,7 +50,7 @@ bought as (
 
 days as (
 
-    select user_id, event_date, interactions, counts, revenue, micros_of_day
+    select user_id, event_date, interactions, purchases, revenue, micros_of_day
     from {{ ref('int_user_daily') }} {{ final() }}
     where user_id in (select user_id from exposed)
         and event_date >= (select toDate(min(exposed.exposed_at)) - {{ history }} from exposed)
@@ -68,7 +68,7 @@ active as (
             days.event_date = exposed_date
         ) as events,
         sumIf(days.interactions, days.event_date < exposed_date) as pre_events,
-        sumIf(days.counts['purchase'], days.event_date < exposed_date) as pre_purchases,
+        sumIf(days.purchases, days.event_date < exposed_date) as pre_purchases,
         sumIf(days.revenue, days.event_date < exposed_date) as pre_revenue
     from exposed
     inner join days on exposed.user_id = days.user_id

@@ -5,7 +5,7 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    partition_by='toYYYYMM(event_date)',
+    partition_by='toMonday(event_date)',
     order_by='(user_id, event_date)',
     settings={'index_granularity': 256},
     query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
@@ -85,7 +85,9 @@ select
         at -> toUInt64(toUnixTimestamp64Micro(at) % 86400000000), arrayFlatten(groupArray(times))
     )) as micros_of_day,
     arraySort(arrayDistinct(arrayFlatten(groupArray(items)))) as item_ids,
-    sumMap(piece.counts) as counts,
+    {% for kind in ['page_view', 'click', 'add_to_cart', 'search', 'purchase'] -%}
+    sum(piece.counts['{{ kind }}']) as {{ kind }}{{ 'es' if kind == 'search' else 's' }},
+    {% endfor -%}
     toUInt64(length(micros_of_day)) as interactions,
     sum(piece.revenue) as revenue,
     sum(late) as late_events,

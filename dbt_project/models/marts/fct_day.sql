@@ -12,8 +12,8 @@ select
     event_date,
     count() as active_users,
     sum(interactions) as events,
-    sum(days.counts['page_view']) as views,
-    sum(days.counts['purchase']) as purchases,
+    sum(days.page_views) as views,
+    sum(days.purchases) as purchases,
     cast(sum(days.revenue) as Decimal(38, 6)) as revenue,
     sum(days.late_events) as late_events,
     sum(days.ahead_events) as ahead_events

@@ -2,12 +2,9 @@
 -- edges of a Sankey diagram. Sessions that look like a bot's are left out.
 {{ config(materialized='view') }}
 
-with sessions as (
+with days as (
 
-    select session_date, user_id, session
-    from {{ ref('int_sessions') }} {{ final() }}
-    array join sessions as session
-    where not session.is_bot
+    select * from {{ ref('int_sessions') }} {{ final() }}
 
 ),
 
@@ -16,28 +13,32 @@ moves as (
     select
         session_date,
         'page' as kind,
-        session.device_type as device_type,
-        session.session_id as session_id,
+        device_type,
+        session_id,
         user_id,
-        arrayJoin(arrayZip(
-            arrayConcat(['(entry)'], session.path), arrayConcat(session.path, ['(exit)'])
-        )) as move
-    from sessions
-    where notEmpty(session.path)
-
+        arrayJoin(arrayZip(arrayConcat(['(entry)'], path), arrayConcat(path, ['(exit)']))) as move
+    from days
+    array join
+        sessions.path as path,
+        sessions.device_type as device_type,
+        sessions.session_id as session_id,
+        sessions.is_bot as is_bot
+    where notEmpty(path) and not is_bot
     union all
-
     select
         session_date,
         'event' as kind,
-        session.device_type as device_type,
-        session.session_id as session_id,
+        device_type,
+        session_id,
         user_id,
-        arrayJoin(arrayZip(
-            arrayConcat(['(entry)'], session.steps), arrayConcat(session.steps, ['(exit)'])
-        )) as move
-    from sessions
-    where notEmpty(session.steps)
+        arrayJoin(arrayZip(arrayConcat(['(entry)'], steps), arrayConcat(steps, ['(exit)']))) as move
+    from days
+    array join
+        sessions.steps as steps,
+        sessions.device_type as device_type,
+        sessions.session_id as session_id,
+        sessions.is_bot as is_bot
+    where notEmpty(steps) and not is_bot
 
 )
 

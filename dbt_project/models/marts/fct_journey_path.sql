@@ -2,23 +2,34 @@
 -- Sessions that look like a bot's are left out.
 {{ config(materialized='view') }}
 
-with sessions as (
+with days as (
 
-    select session_date, user_id, session
-    from {{ ref('int_sessions') }} {{ final() }}
-    array join sessions as session
-    where not session.is_bot and notEmpty(session.path)
+    select * from {{ ref('int_sessions') }} {{ final() }}
+
+),
+
+sessions as (
+
+    select session_date, user_id, path, device_type, purchases, revenue
+    from days
+    array join
+        sessions.path as path,
+        sessions.device_type as device_type,
+        sessions.purchases as purchases,
+        sessions.revenue as revenue,
+        sessions.is_bot as is_bot
+    where notEmpty(path) and not is_bot
 
 )
 
 select
     session_date,
-    session.device_type as device_type,
-    arraySlice(session.path, 1, 5) as path,
-    length(session.path) > 5 as goes_on,
+    device_type,
+    arraySlice(sessions.path, 1, 5) as path,
+    length(sessions.path) > 5 as goes_on,
     count() as sessions,
     uniqExact(user_id) as users,
-    countIf(session.counts['purchase'] > 0) as converted_sessions,
-    sum(session.revenue) as revenue
+    countIf(purchases > 0) as converted_sessions,
+    sum(sessions.revenue) as revenue
 from sessions
 group by session_date, device_type, path, goes_on

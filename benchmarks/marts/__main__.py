@@ -1,0 +1,93 @@
+"""What a materialization of all marts costs after short and long histories: `python -m benchmarks.marts`.
+
+Each history has a ClickHouse of its own, with the local stack's memory limit, and 250,000 events a day; then come
+runs over 50,000 new events, 1 % of them up to three days late. Prints a table and writes var/bench/marts.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.marts.run import measure
+from contracts.settings import load_settings
+from streaming.produce.record import write_json
+
+_SIZES = "1000000,10000000,50000000"
+
+
+def main() -> None:
+    """Measure each history in a process of its own and put the figures together."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", default=_SIZES, help="lengths of the histories, with commas between them")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        sys.stdout.write("\n" + json.dumps(measure(options.one)) + "\n")
+        return
+    load = os.getloadavg()[0]
+    sizes = [int(size) for size in options.events.split(",")]
+    found = [_apart(size) for size in sizes]
+    report = _report(found) | {"load_before": round(load, 2)}
+    path = load_settings().millrace_home / "bench" / "marts.json"
+    write_json(path, report)
+    sys.stdout.write(_table(found) + f"\n{_summary(report)}written to {path}\n")
+
+
+def _apart(events: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.marts", "--one", str(events)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    if done.returncode:
+        raise SystemExit(f"the history of {events:,} events failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    sys.stderr.write(f"{events:,} events: a run takes {found['run_s']} s\n")
+    return found
+
+
+def _report(found: list[dict[str, Any]]) -> dict[str, Any]:
+    first, last = found[0], found[-1]
+    raw = last["bytes"]["raw.events"]
+    marts = sum(size for table, (size, _) in last["bytes"].items() if table.startswith("intermediate."))
+    return {
+        "incremental_ratio_50m_vs_1m": round(last["run_s"] / first["run_s"], 3),
+        "raw_bytes_per_event": round(raw[0] / raw[1], 1),
+        "marts_bytes_per_event": round(marts / raw[1], 1),
+        "rebuild_events_per_s": last["rebuild_events_per_s"],
+        "query_p95_ms": max(last["query_p95_ms"].values()),
+        "clickhouse_rss_max_mb": last["clickhouse_rss_max_mb"],
+        "histories": found,
+    }
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    lines = ["", f"{'':34}" + "".join(f"{one['events']:>14,}" for one in found)]
+    rows = {
+        "a run over 50,000 new events, s": "run_s",
+        "rebuild, events/s": "rebuild_events_per_s",
+        "ClickHouse at most, MB": "clickhouse_rss_max_mb",
+    }
+    lines += [f"{title:34}" + "".join(f"{one[name]:>14,}" for one in found) for title, name in rows.items()]
+    for model in sorted(found[-1]["models_s"], key=lambda name: -found[-1]["models_s"][name])[:12]:
+        lines.append(f"  {model + ', s':32}" + "".join(f"{one['models_s'][model]:>14,.3f}" for one in found))
+    for question in found[-1]["query_p95_ms"]:
+        lines.append(f"  {question + ', ms':32}" + "".join(f"{one['query_p95_ms'][question]:>14,.0f}" for one in found))
+    for table, (size, rows_of) in found[-1]["bytes"].items():
+        lines.append(f"  {table:46}{size / 1e6:>12,.0f} MB {rows_of:>14,} rows")
+    return "\n".join(lines)
+
+
+def _summary(report: dict[str, Any]) -> str:
+    return (
+        f"the longest history against the shortest: {report['incremental_ratio_50m_vs_1m']} (target 1.3)\n"
+        f"bytes an event: raw {report['raw_bytes_per_event']} (target 40), marts {report['marts_bytes_per_event']}\n"
+        f"slowest question: p95 {report['query_p95_ms']} ms (target 150)\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
