@@ -36,10 +36,22 @@ GRANTS: dict[str, tuple[str, ...]] = {
         f"SELECT({_LEDGER}) ON raw.events",
         "SELECT, INSERT ON ops.dead_letter_actions",
     ),
-    ROLE_DASHBOARD: ("SELECT ON marts.*", "SELECT ON live.*"),
+    ROLE_DASHBOARD: ("SELECT ON marts.*", "SELECT ON live.*", "SELECT ON raw.events"),
+}
+
+# What one query of a role may take at most, in seconds, bytes and threads: a curious search of raw.events must leave
+# ingest its memory and its cores.
+LIMITS: dict[str, dict[str, int]] = {
+    ROLE_DASHBOARD: {"max_execution_time": 30, "max_memory_usage": 500_000_000, "max_threads": 2},
 }
 
 
 def grant_statements(role: str) -> tuple[str, ...]:
     """Return the role's grants as SQL statements without the closing semicolon."""
     return tuple(f"GRANT {grant} TO {role}" for grant in GRANTS[role])
+
+
+def limit_statement(role: str) -> str | None:
+    """Return the SQL that sets the role's limits, which its users cannot raise; None for a role without."""
+    limits = ", ".join(f"{name} = {value} MAX {value}" for name, value in LIMITS.get(role, {}).items())
+    return f"ALTER ROLE {role} SETTINGS {limits}" if limits else None

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 from contracts.clickhouse import mapped_errors
 from contracts.errors import Permanent
 from contracts.settings import Settings
-from sql.grants import GRANTS, grant_statements
+from sql.grants import GRANTS, grant_statements, limit_statement
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LEDGER = """CREATE TABLE IF NOT EXISTS ops.migrations {on_cluster}
@@ -92,6 +92,9 @@ def apply_roles(client: Client, settings: Settings) -> bool:
             client.command(f"CREATE ROLE IF NOT EXISTS {role} {cluster}")
             for statement in grant_statements(role):
                 client.command(statement.replace("GRANT ", f"GRANT {cluster} ", 1))
+            limits = limit_statement(role)
+            if limits:
+                client.command(limits.replace(f"ROLE {role}", f"ROLE {role} {cluster}", 1))
     return True
 
 

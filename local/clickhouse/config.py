@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from contracts.names import ROLE_DASHBOARD
-from sql.grants import GRANTS
+from sql.grants import GRANTS, LIMITS
 
 # The whole stack is promised to fit in 4 GiB; ClickHouse refuses a query rather than take more than this.
 MEMORY_LIMIT_BYTES = 1_600_000_000
@@ -83,9 +83,12 @@ def _users(secret: dict[str, str]) -> str:
         users.append(
             _USER.format(name=role, password=secret[role], profile=profile, grants=f"<grants>{lines}</grants>")
         )
+    limits = LIMITS[ROLE_DASHBOARD].items()
+    settings = "".join(f"<{name}>{value}</{name}>" for name, value in limits)
+    constraints = "".join(f"<{name}><max>{value}</max></{name}>" for name, value in limits)
     return (
         "<clickhouse>\n  <profiles>\n    <default/>\n"
-        "    <readonly><readonly>2</readonly><max_execution_time>30</max_execution_time></readonly>\n"
+        f"    <readonly><readonly>2</readonly>{settings}<constraints>{constraints}</constraints></readonly>\n"
         "  </profiles>\n  <quotas><default/></quotas>\n  <users>\n" + "".join(users) + "  </users>\n</clickhouse>\n"
     )
 

@@ -88,10 +88,10 @@ def parse_place(text: str) -> Place:
     return Place(found.group(1), int(found.group(2)), int(found.group(3)))
 
 
-def parse_since(text: str, now: datetime) -> datetime:
+def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
     """Return the moment meant by a span before `now` (90s, 30m, 2h, 3d, 1w) or an ISO 8601 time.
 
-    A time without a zone is UTC.
+    A time without a zone is UTC; a message names the `option`.
 
     Raises:
         UserError: it is neither.
@@ -105,7 +105,7 @@ def parse_since(text: str, now: datetime) -> datetime:
             moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UserError(
-            f"--since {text!r}: write a span as in 90s, 30m, 2h, 3d or 1w, or an ISO time as in 2026-01-31T12:00:00Z"
+            f"{option} {text!r}: write a span as in 90s, 30m, 2h, 3d or 1w, or an ISO time as in 2026-01-31T12:00:00Z"
         ) from None
     return moment
 

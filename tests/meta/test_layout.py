@@ -16,6 +16,7 @@ PACKAGES = (
     "dashboard",
     "local",
     "orchestration",
+    "search",
     "sql",
     "streaming",
     "tests",
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     "audit": {"contracts", "streaming"},
     "streaming": {"contracts"},
     "orchestration": {"contracts", "audit"},
+    "search": {"contracts", "streaming"},
     "sql": {"contracts"},
     "local": {"contracts", "audit", "sql", "streaming", "orchestration"},
 }

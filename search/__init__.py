@@ -1,0 +1,1 @@
+"""Search over raw events: which ones are meant, how ClickHouse finds them, and how people see them."""
