@@ -39,10 +39,10 @@ GRANTS: dict[str, tuple[str, ...]] = {
     ROLE_DASHBOARD: ("SELECT ON marts.*", "SELECT ON live.*", "SELECT ON raw.events"),
 }
 
-# What one query of a role may take at most, in seconds, bytes and threads: a curious search of raw.events must leave
-# ingest its memory and its cores.
+# What one query of a role may take at most, in seconds and bytes: a curious search of raw.events must leave
+# ingest its memory.
 LIMITS: dict[str, dict[str, int]] = {
-    ROLE_DASHBOARD: {"max_execution_time": 30, "max_memory_usage": 500_000_000, "max_threads": 2},
+    ROLE_DASHBOARD: {"max_execution_time": 30, "max_memory_usage": 800_000_000},
 }
 
 
