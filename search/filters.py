@@ -15,7 +15,7 @@ from search.fields import WORDS, Field, find
 
 _TERM: Final = re.compile(r"\s*([^\s=!~\"']+)\s*(!=|=|~)\s*")
 _QUOTED: Final = re.compile(r"\"((?:[^\"]|\"\")*)\"|'((?:[^']|'')*)'")
-_AND: Final = re.compile(r"\s+AND(?=\s)")
+_AND: Final = re.compile(r"\s+AND(?=\s|$)")
 _FORM: Final = "write FIELD=VALUE, FIELD!=VALUE or FIELD~WORDS, joined by AND"
 _TEXT_SIZE: Final = 10_000
 _TERMS: Final = 50

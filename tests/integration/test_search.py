@@ -9,8 +9,10 @@ from uuid import UUID
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 from pydantic import SecretStr
 
+from contracts.clickhouse import connect
 from contracts.errors import UserError
 from contracts.names import ROLE_DASHBOARD, ROLE_INGEST
 from contracts.settings import Settings
@@ -18,6 +20,7 @@ from local.clickhouse.config import passwords
 from search import query as search_query
 from search.filters import parse
 from search.query import Events, Search, statement
+from sql.grants import LIMITS, limit_statement
 from tests.integration.search_tools import NOW, event, found, insert, search
 
 pytestmark = pytest.mark.clickhouse
@@ -29,7 +32,7 @@ _BULK = """
 INSERT INTO raw.events (event_id, event_type, event_time, user_id, session_id, item_id, page_url, properties,
     kafka_topic, kafka_offset, ingested_at)
 SELECT generateUUIDv4(), ['page_view', 'click', 'scroll'][1 + number % 3], now64(6) - number / 5,
-    concat('user-', toString(intHash32(intDiv(number, 100)) % 5000)), concat('s', toString(intDiv(number, 10))),
+    concat('user-', toString(intDiv(number, 100) % 5000)), concat('s', toString(intDiv(number, 10))),
     concat('item-', toString(number % 300)), '/', concat('{"order":"o', toString(number), '"}'), 't', number,
     now64(3) - number / 5
 FROM numbers(500000)"""
@@ -267,3 +270,18 @@ def test_a_search_over_its_budget_says_what_to_do(
     monkeypatch.setattr(search_query, "BUDGET", {"max_rows_to_read": 1000})
     with pytest.raises(UserError, match="--last"):
         Events(lambda: clickhouse).find(Search(), NOW)
+
+
+def test_the_dashboards_user_cannot_raise_its_limits(settings: Settings, clickhouse: Client) -> None:
+    secret = passwords(settings.millrace_home / "server")[ROLE_DASHBOARD]
+    changed = {"clickhouse_user": ROLE_DASHBOARD, "clickhouse_password": SecretStr(secret)}
+    user = connect(settings.model_copy(update=changed))
+    for name, value in LIMITS[ROLE_DASHBOARD].items():
+        with pytest.raises(DatabaseError, match="shouldn't be greater"):
+            user.query("SELECT count() FROM raw.events", settings={name: value + 1})
+    user.close()
+
+
+def test_the_limits_are_sql_that_the_server_reads(clickhouse: Client) -> None:
+    assert clickhouse.query(f"EXPLAIN AST {limit_statement(ROLE_DASHBOARD)}").result_rows
+    assert limit_statement(ROLE_INGEST) is None
