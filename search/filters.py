@@ -39,25 +39,25 @@ class Term:
     operator: str
     value: Value
 
-    def where(self, prefix: str) -> tuple[str, dict[str, Value]]:
-        """Return the SQL condition and its parameters, whose names begin with `prefix`."""
+    def where(self, prefix: str) -> tuple[list[str], list[str], dict[str, Value]]:
+        """Return SQL conditions that must all hold and their parameters, whose names begin with `prefix`.
+
+        The first are cheap to test, the second are those that the index understands.
+        """
         parameters: dict[str, Value] = {f"{prefix}v": self.value}
         bound = f"tokens(lowerUTF8({{{prefix}v:String}}))"
-        # The same words again, as the index knows them; what has none in it is left to the exact test.
-        indexed = f"hasAll({WORDS}, {bound})"
+        # What has no words in it is left to the exact test.
+        has_index = self.field.indexed and self.operator != "!=" and _has_words(self.value)
+        indexed = [f"hasAll({WORDS}, {bound})"] if has_index else []
         if self.field.name == "text":
-            return indexed, parameters
+            return [], indexed, parameters
         column, names = self.field.sql(prefix)
         parameters |= names
         if self.operator == "~":
             text = "page_url" if self.field.name == "page" else f"CAST({column}, 'String')"
-            tests = [f"hasAll(tokens(lowerUTF8({text})), {bound})"]
-        else:
-            tests = [self._equals(column, prefix)]
-        if self.operator == "!=":
-            return f"NOT {tests[0]}", parameters
-        tests += [indexed] if self.field.indexed and _has_words(self.value) else []
-        return f"({' AND '.join(tests)})", parameters
+            return [f"hasAll(tokens(lowerUTF8({text})), {bound})"], indexed, parameters
+        equals = self._equals(column, prefix)
+        return [f"NOT {equals}" if self.operator == "!=" else equals], indexed, parameters
 
     def _equals(self, column: str, prefix: str) -> str:
         name = f"{prefix}v"
