@@ -12,7 +12,7 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from streaming.produce.encode import Encoder
-from streaming.produce.simulator import history, make_shop
+from streaming.produce.simulator import Timed, history, make_shop
 
 USERS: Final = 100_000
 ITEMS: Final = 1_000
@@ -78,8 +78,8 @@ class History:
             yield block[:missing]
             missing -= min(missing, len(block))
 
-    def _frame(self, timed: object) -> pl.DataFrame:
-        messages = self._encoder.encode(timed)  # type: ignore[arg-type] - what the simulator yields
+    def _frame(self, timed: Timed) -> pl.DataFrame:
+        messages = self._encoder.encode(timed)
         values = pl.Series(messages.values, dtype=pl.Binary).cast(pl.String)
         properties = values.str.extract(r'"properties":(\{.*\})\}$').fill_null("{}")
         return messages.record.drop("fault", "malformed_as").with_columns(properties=properties)
@@ -101,19 +101,21 @@ class History:
 
 
 def _insert(client: Client, frame: pl.DataFrame) -> None:
-    columns = frame.columns
-    kinds = ", ".join(f"{name} {_TYPES.get(name, 'Nullable(String)')}" for name in columns).replace("'", "''")
-    chosen = ", ".join(
-        name
-        if name in _TYPES and name != "price"
-        else "toDecimal64OrNull(price, 6)"
-        if name == "price"
-        else "toUUID(assumeNotNull(event_id))"
-        if name == "event_id"
-        else f"ifNull({name}, '')"
-        for name in columns
+    names = frame.columns
+    kinds = ", ".join(f"{name} {_TYPES.get(name, 'Nullable(String)')}" for name in names).replace("'", "''")
+    chosen = ", ".join(_read_as(name) for name in names)
+    query = (
+        f"INSERT INTO raw.events ({', '.join(names)}) "  # noqa: S608 - names of ours
+        f"SELECT {chosen} FROM input('{kinds}') FORMAT ArrowStream"
     )
-    query = f"INSERT INTO raw.events ({', '.join(columns)}) SELECT {chosen} FROM input('{kinds}') FORMAT ArrowStream"
     sink = io.BytesIO()
     frame.write_ipc_stream(sink, compat_level=pl.CompatLevel.oldest())
     client.command(query, data=sink.getvalue())
+
+
+def _read_as(name: str) -> str:
+    if name == "price":
+        return "toDecimal64OrNull(price, 6)"
+    if name == "event_id":
+        return "toUUID(assumeNotNull(event_id))"
+    return name if name in _TYPES else f"ifNull({name}, '')"

@@ -8,15 +8,14 @@ from typing import Final
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-_WEEK: Final = "today() - 7"
 QUESTIONS: Final = {
-    "users: highest revenue": "SELECT user_id, revenue, sessions FROM marts.fct_user ORDER BY revenue DESC LIMIT 50",
+    "users: most revenue": "SELECT user_id, revenue, sessions FROM marts.fct_user ORDER BY revenue DESC LIMIT 50",
     "users: one of them": "SELECT * FROM marts.fct_user WHERE user_id = 'user-000013'",
     "users: by country": "SELECT last_country, count(), sum(revenue) FROM marts.fct_user GROUP BY 1 ORDER BY 2 DESC",
-    "items: highest revenue": "SELECT item_id, revenue, view_to_cart FROM marts.fct_item ORDER BY revenue DESC LIMIT 50",
+    "items: most revenue": "SELECT item_id, revenue, view_to_cart FROM marts.fct_item ORDER BY revenue DESC LIMIT 50",
     "items: hours of one, a week": (
-        f"SELECT event_hour, purchases, views FROM marts.fct_item_hourly "
-        f"WHERE item_id = 'SKU-00806' AND event_hour >= {_WEEK} ORDER BY event_hour"
+        "SELECT event_hour, purchases, views FROM marts.fct_item_hourly "
+        "WHERE item_id = 'SKU-00806' AND event_hour >= today() - 7 ORDER BY event_hour"
     ),
     "items: sales by hour, two days": (
         "SELECT event_hour, sum(purchases), sum(revenue) FROM marts.fct_item_hourly "
@@ -24,14 +23,14 @@ QUESTIONS: Final = {
     ),
     "sessions: by device, a week": (
         "SELECT device_type, count(), avg(is_bounced), avg(is_converted), median(duration_seconds) "
-        f"FROM marts.fct_session WHERE session_date >= {_WEEK} AND NOT is_bot GROUP BY device_type"
+        "FROM marts.fct_session WHERE session_date >= today() - 7 AND NOT is_bot GROUP BY device_type"
     ),
     "sessions: of one user": (
         "SELECT * FROM marts.fct_session WHERE user_id = 'user-000013' ORDER BY started_at DESC LIMIT 50"
     ),
     "sessions: entry pages, a week": (
         "SELECT entry_page, count(), avg(is_bounced) FROM marts.fct_session "
-        f"WHERE session_date >= {_WEEK} GROUP BY entry_page ORDER BY 2 DESC LIMIT 20"
+        "WHERE session_date >= today() - 7 GROUP BY entry_page ORDER BY 2 DESC LIMIT 20"
     ),
     "journeys: moves, a day": (
         "SELECT from_step, to_step, sum(moves) FROM marts.fct_journey "

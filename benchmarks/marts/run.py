@@ -68,7 +68,7 @@ def measure(events: int) -> dict[str, Any]:
         }
 
 
-def _rebuild(client: Client, peak: "_Peak") -> float:
+def _rebuild(client: Client, peak: _Peak) -> float:
     """Run until nothing is left and return the seconds."""
     began = time.perf_counter()
     _run()
