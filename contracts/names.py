@@ -13,6 +13,7 @@ RAW_DEAD_LETTERS: Final = "raw.dead_letters"
 INGEST_EPOCHS: Final = "raw.ingest_epochs"
 DEAD_LETTER_ACTIONS: Final = "ops.dead_letter_actions"
 RAW_REWINDS: Final = "raw.rewinds"
+MODEL_WATERMARKS: Final = "ops.model_watermarks"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.

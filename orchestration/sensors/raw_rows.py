@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clock import SystemClock
 from contracts.errors import Permanent, RetryLater
-from contracts.names import DBT_JOB, RAW_EVENTS, RAW_REWINDS
+from contracts.names import DBT_JOB, MODEL_WATERMARKS, RAW_EVENTS, RAW_REWINDS
 from orchestration.jobs import marts_job
 from orchestration.resources.clickhouse import ClickHouse
 
@@ -42,6 +42,17 @@ SELECT * FROM
 )
 ORDER BY kafka_topic, kafka_partition
 """  # noqa: S608 - our own constant
+
+# A run folds in so many events at most (`run_events`); what it left is above its watermark.
+_LEFT: Final = f"""
+SELECT sum(greatest(0, toInt64(raw.newest) - toInt64(seen.kafka_offset)))
+FROM (
+    SELECT kafka_topic, kafka_partition, max(kafka_offset) AS newest
+    FROM {RAW_EVENTS} GROUP BY kafka_topic, kafka_partition
+) AS raw
+INNER JOIN (SELECT * FROM {MODEL_WATERMARKS} FINAL WHERE model = 'int_events') AS seen
+    ON raw.kafka_topic = seen.kafka_topic AND raw.kafka_partition = seen.kafka_partition
+"""  # noqa: S608 - our own constants
 
 Position = dict[str, int]
 
@@ -84,7 +95,8 @@ class Cursor:
 def raw_rows(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.SensorResult | dg.SkipReason:
     """Compare the landing position with the cursor.
 
-    The cursor moves when a run is asked for. A run that fails did not build what it was asked for: it is
+    The cursor moves when a run is asked for. A run that left events for the next one (`run_events`) is followed by
+    it at once. A run that fails did not build what it was asked for: it is
     asked for again with the next rows, and without new rows once a minute.
     """
     going = _run_going(context.instance)
@@ -94,11 +106,12 @@ def raw_rows(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.
     try:
         with clickhouse.client() as client:
             position = landing_position(client)
+            left = events_left(client)
     except RetryLater as error:
         return dg.SkipReason(f"ClickHouse cannot be reached at {clickhouse.address}; trying again. {error}")
     except Permanent as error:
         return dg.SkipReason(f"ClickHouse at {clickhouse.address} refuses; see `millrace doctor`. {error}")
-    return _decide(context.instance, Cursor.read(context.cursor), position)
+    return _decide(context.instance, Cursor.read(context.cursor), position, left)
 
 
 def landing_position(client: Client) -> Position:
@@ -107,20 +120,29 @@ def landing_position(client: Client) -> Position:
     return {f"{topic}/{partition}": int(offset) for topic, partition, offset in rows}
 
 
-def _decide(instance: dg.DagsterInstance, cursor: Cursor, position: Position) -> dg.SensorResult | dg.SkipReason:
+def events_left(client: Client) -> int:
+    """Return how many landed events the last run has left for the next one."""
+    return int(client.query(_LEFT).result_rows[0][0])
+
+
+def _decide(
+    instance: dg.DagsterInstance, cursor: Cursor, position: Position, left: int
+) -> dg.SensorResult | dg.SkipReason:
     now = SystemClock().now().timestamp()
     if not position:
         return dg.SkipReason(f"{RAW_EVENTS} is empty: nothing has landed yet.")
     retry = position == cursor.position
-    if retry:
-        if not _last_run_failed(instance):
+    failed = retry and _last_run_failed(instance)
+    if retry and not (left and not failed):
+        if not failed:
             return dg.SkipReason(f"No new rows in {RAW_EVENTS} since the last run was asked for.")
         if now - cursor.asked_at < RETRY_SECONDS:
             return dg.SkipReason("The last run failed, nothing new has landed; trying again within a minute.")
     following = Cursor(position, cursor.serial + 1, now)
     digest = hashlib.sha256(json.dumps(position).encode()).hexdigest()[:12]
     request = dg.RunRequest(
-        run_key=f"{following.serial}-{digest}", tags={"millrace/reason": "retry" if retry else "new rows"}
+        run_key=f"{following.serial}-{digest}",
+        tags={"millrace/reason": "retry" if failed else "rest" if retry else "new rows"},
     )
     return dg.SensorResult(run_requests=[request], cursor=following.write())
 

@@ -41,6 +41,12 @@ def server(clickhouse_server: Settings, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("CLICKHOUSE_PORT", str(clickhouse_server.clickhouse_port))
 
 
+@pytest.fixture(autouse=True)
+def no_watermarks(request: pytest.FixtureRequest) -> None:
+    if "clickhouse" in request.fixturenames:
+        request.getfixturevalue("clickhouse").command("TRUNCATE TABLE ops.model_watermarks")
+
+
 def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
     return raw_rows(dg.build_sensor_context(instance, cursor=cursor), clickhouse=ClickHouse())
 
@@ -69,6 +75,17 @@ def test_a_stopped_clickhouse_is_a_reason_with_its_address_and_takes_no_time(
 
 def test_an_empty_raw_table_is_a_reason(instance: dg.DagsterInstance, clickhouse: Client) -> None:
     assert "nothing has landed" in skip(tick(instance))
+
+
+def test_what_a_run_left_is_asked_for_without_new_rows(instance: dg.DagsterInstance, clickhouse: Client) -> None:
+    clickhouse.command(INSERT, parameters={"offset": 0})
+    _, cursor = asked(tick(instance))
+    watermark = "INSERT INTO ops.model_watermarks (model, kafka_topic, kafka_partition, kafka_offset) VALUES"
+    clickhouse.command(watermark, data="('int_events', 't', 0, 8), ('int_events', 't', 1, 3)")
+    request, cursor = asked(tick(instance, cursor))
+    assert request.tags["millrace/reason"] == "rest"
+    clickhouse.command(watermark, data="('int_events', 't', 1, 9)")
+    assert "No new rows" in skip(tick(instance, cursor))
 
 
 def test_new_rows_ask_for_one_run_and_no_second_one(instance: dg.DagsterInstance, clickhouse: Client) -> None:
