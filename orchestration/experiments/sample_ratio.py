@@ -96,7 +96,8 @@ def sample_ratio(counts: list[int], shares: list[float], evidence_so_far: float 
     if len(counts) < 2 or users == 0:  # noqa: PLR2004 - one variation has no ratio
         return None
     if any(n > 0 and share <= 0 for n, share in zip(counts, shares, strict=True)):
-        return SampleRatio(users, None, None, math.inf, 0.0, users >= MINIMUM_USERS)
+        # The evidence is not written down as infinite: it would stay when the settings have been mended.
+        return SampleRatio(users, None, None, evidence_so_far, 0.0, users >= MINIMUM_USERS)
     planned = [(n, share) for n, share in zip(counts, shares, strict=True) if share > 0]
     seen, expected = [n for n, _ in planned], [share for _, share in planned]
     evidence = max(0.0, evidence_so_far, float(log_evidence(seen, expected)))
