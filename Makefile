@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs
+.PHONY: help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-ingest: setup ## Events/s from Kafka to raw.events beside the alternatives
 
 bench-search: setup ## Milliseconds that a search of ROWS=50000000 raw events takes, and what its index costs
 	@$(BIN)/python -m benchmarks.search --rows $(or $(ROWS),50000000)
+
+bench-experiments: setup ## False alarms and power of the experiment statistics, simulated (minutes)
+	@$(BIN)/python -m benchmarks.experiments
 
 chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=1 to repeat an order
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),50) $(if $(SEED),--seed $(SEED))

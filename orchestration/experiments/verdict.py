@@ -81,10 +81,11 @@ def judge(case: Case) -> Decision:
 def _nothing_found(case: Case, name: str, found: Estimate) -> Decision:
     """Return whether it is worth going on when no difference is sure."""
     smallest, detectable = case.settings.smallest_effect, case.primary.detectable
+    interval = f"{_interval(case, found)}{_WORDS[case.settings.primary][1]}"
     relative = detectable.anytime / case.control_mean if detectable and case.control_mean else None
     if smallest is not None and relative is not None and 0 < relative < smallest:
         return "stop", (
-            f"{name} shows no sure difference in {_metric(case)} ({_interval(case, found)}{_WORDS[case.settings.primary][1]}), "
+            f"{name} shows no sure difference in {_metric(case)} ({interval}), "
             f"and a change of {100 * smallest:.3g} % would have been found."
         )
     outlook = ""
@@ -92,9 +93,7 @@ def _nothing_found(case: Case, name: str, found: Estimate) -> Decision:
         outlook = f"; {detectable.users_needed:,} more users would show a change of {100 * (smallest or 0):.3g} %"
     elif relative is not None and 0 < relative < 1:
         outlook = f"; a change of {100 * relative:.2g} % would have been found"
-    return "keep_running", (
-        f"{name} shows no sure difference in {_metric(case)} yet ({_interval(case, found)}{_WORDS[case.settings.primary][1]}){outlook}."
-    )
+    return "keep_running", (f"{name} shows no sure difference in {_metric(case)} yet ({interval}){outlook}.")
 
 
 def _metric(case: Case) -> str:
