@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+Floats = NDArray[np.float64]
 FLAG_BELOW: Final = 0.001
 MINIMUM_USERS: Final = 100
-# The prior weighs as much as so many users around the planned shares. Chosen by `make bench-experiments`: smaller
-# finds a large mismatch sooner, larger a small one; between 100 and 5,000 the test hardly changes.
-_PRIOR_USERS: Final = 1_000.0
+# The two priors weigh as much as so many users around the planned shares: the first finds a gross mismatch with a
+# hundred users, the second a small one with a hundred thousand (see `make bench-experiments`).
+_PRIOR_USERS: Final = (10.0, 1_000.0)
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class SampleRatio:
     is_flagged: bool
 
 
-def log_evidence(counts: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
+def log_evidence(counts: ArrayLike, shares: ArrayLike) -> Floats:
     """Return the log of the Bayes factor against the planned shares (Lindon & Malek 2022).
 
-    Its prior is half the planned shares, half a Dirichlet distribution around them; so it never falls below 1/2.
+    Its prior is half the planned shares, half two Dirichlet distributions around them; so it never falls below 1/2.
 
     Args:
         counts: users, shape (..., variations).
@@ -61,11 +62,17 @@ def log_evidence(counts: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
 
     """
     seen, planned = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
-    prior = _PRIOR_USERS * planned
-    total = special.gammaln(_PRIOR_USERS) - special.gammaln(_PRIOR_USERS + seen.sum(axis=-1))
-    each = special.gammaln(prior + seen) - special.gammaln(prior) - seen * np.log(planned)
-    around_them = total + each.sum(axis=-1)
+    ratios = [_against_prior(seen, planned, weight) for weight in _PRIOR_USERS]
+    around_them = np.logaddexp(ratios[0], ratios[1]) - math.log(len(ratios))
     return np.asarray(np.logaddexp(around_them, 0.0) - math.log(2), dtype=np.float64)
+
+
+def _against_prior(seen: Floats, planned: Floats, weight: float) -> Floats:
+    """Return the log Bayes factor of one Dirichlet prior that weighs as much as `weight` users."""
+    prior = weight * planned
+    total = special.gammaln(weight) - special.gammaln(weight + seen.sum(axis=-1))
+    each = special.gammaln(prior + seen) - special.gammaln(prior) - seen * np.log(planned)
+    return np.asarray(total + each.sum(axis=-1), dtype=np.float64)
 
 
 def chi_square(counts: list[int], shares: list[float]) -> tuple[float, float]:
