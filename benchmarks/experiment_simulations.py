@@ -6,7 +6,6 @@ Everything is an array over experiments, so that thousands run at once; the rand
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,55 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.experiment_metrics import Floats, Metric, Sums
 from orchestration.experiments.sample_ratio import FLAG_BELOW, MINIMUM_USERS, log_evidence
-from orchestration.experiments.sequential import Plan, cautious_variance
+from orchestration.experiments.sequential import Plan, cautious_variance, time_of_shares
 from orchestration.experiments.sequential import log_evidence as difference_evidence
+from orchestration.experiments.settings import ExperimentSettings
 
-Floats = NDArray[np.float64]
-# (randomness, experiments, users, relative effect) -> sums and sums of squares over the users, an experiment each
-Draw = Callable[[np.random.Generator, int, int, float], tuple[Floats, Floats]]
-_CHUNK: Final = 500
-
-
-def conversion(rate: float) -> Draw:
-    """Return a yes-or-no metric; the effect is on its rate."""
-
-    def draw(random: np.random.Generator, experiments: int, users: int, effect: float) -> tuple[Floats, Floats]:
-        hits = random.binomial(users, rate * (1 + effect), experiments).astype(float)
-        return hits, hits
-
-    return draw
-
-
-def revenue(rate: float, tail: Callable[[np.random.Generator, int], Floats]) -> Draw:
-    """Return a metric that is 0 for most users and heavy-tailed for the others; the effect is on the rate."""
-
-    def draw(random: np.random.Generator, experiments: int, users: int, effect: float) -> tuple[Floats, Floats]:
-        buyers = random.binomial(users, rate * (1 + effect), experiments)
-        spent = tail(random, int(buyers.sum()))
-        owner = np.repeat(np.arange(experiments), buyers)
-        return (
-            np.bincount(owner, spent, minlength=experiments),
-            np.bincount(owner, spent**2, minlength=experiments),
-        )
-
-    return draw
-
-
-def lognormal(random: np.random.Generator, size: int) -> Floats:
-    """Order values: median 20, the largest of 10,000 about 1,700."""
-    return random.lognormal(3.0, 1.2, size)
-
-
-def pareto(random: np.random.Generator, size: int) -> Floats:
-    """Order values with a tail so heavy that they have a variance and no third moment."""
-    return 10 * (1 + random.pareto(2.2, size))
-
-
-def events(random: np.random.Generator, experiments: int, users: int, effect: float) -> tuple[Floats, Floats]:
-    """Events per user: negative binomial with mean 9.5 and standard deviation 13.8; the effect is on the mean."""
-    drawn = random.negative_binomial(0.5, 1 / (1 + 19 * (1 + effect)), (experiments, users)).astype(float)
-    return drawn.sum(axis=1), (drawn**2).sum(axis=1)
+_CHUNK: Final = 250
 
 
 @dataclass(frozen=True)
@@ -70,19 +27,21 @@ class Design:
     """One kind of experiment.
 
     Args:
-        draw: the metric.
-        control_batch: users of the control between two looks.
+        metric: what is measured, and how users make it.
+        control_batch: users of the control that come between two looks.
         treatment_batch: the same of the other variation.
         looks: how many.
         effect: the treatment's true relative effect, 0 for an A/A test.
+        arriving: looks during which users come; later, those who came go on acting. None: always.
 
     """
 
-    draw: Draw
+    metric: Metric
     control_batch: int
     treatment_batch: int
     looks: int
     effect: float = 0.0
+    arriving: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,10 +60,10 @@ class Outcome:
     fixed_at_end: NDArray[np.bool_]
 
 
-def run(random: np.random.Generator, design: Design, experiments: int, plan: Plan) -> Outcome:
-    """Simulate experiments of one design, a few hundred at a time."""
+def run(random: np.random.Generator, design: Design, experiments: int) -> Outcome:
+    """Simulate experiments of one design with the default plan, a few hundred at a time."""
     sizes = [min(_CHUNK, experiments - start) for start in range(0, experiments, _CHUNK)]
-    parts = [_run_chunk(random, design, size, plan) for size in sizes]
+    parts = [_run_chunk(random, design, size) for size in sizes]
     return Outcome(
         np.concatenate([part.anytime for part in parts]),
         np.concatenate([part.fixed for part in parts]),
@@ -112,37 +71,39 @@ def run(random: np.random.Generator, design: Design, experiments: int, plan: Pla
     )
 
 
-def _run_chunk(random: np.random.Generator, design: Design, experiments: int, plan: Plan) -> Outcome:
+def _run_chunk(random: np.random.Generator, design: Design, experiments: int) -> Outcome:
+    plan = ExperimentSettings().plan(design.metric.name)
     batches = design.control_batch, design.treatment_batch
-    sums = np.zeros((2, 2, experiments))  # total and squares, by variation
+    arms = [design.metric.start(experiments) for _ in batches]
     first = {name: np.zeros(experiments, np.int64) for name in ("anytime", "fixed")}
     found_now = np.zeros(experiments, bool)
     for look in range(1, design.looks + 1):
-        for arm, effect in ((0, 0.0), (1, design.effect)):
-            total, squares = design.draw(random, experiments, batches[arm], effect)
-            sums[0, arm] += total
-            sums[1, arm] += squares
-        users = look * batches[0], look * batches[1]
-        if min(users) < plan.minimum_users:
+        for arm, batch, effect in zip(arms, batches, (0.0, design.effect), strict=True):
+            arm.act(random, 0 if design.arriving and look > design.arriving else batch, effect)
+        if min(arm.users for arm in arms) < plan.minimum_users:
             continue
-        anytime, found_now = _look(sums, users, plan)
+        anytime, found_now = _look(arms, plan, is_share=design.metric.name == "conversion")
         for name, found in (("anytime", anytime), ("fixed", found_now)):
             first[name] = np.where((first[name] == 0) & found, look, first[name])
     return Outcome(first["anytime"], first["fixed"], found_now)
 
 
-def _look(sums: Floats, users: tuple[int, int], plan: Plan) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _look(arms: list[Sums], plan: Plan, *, is_share: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which experiments the always-valid and the fixed test (Welch) call different at this look."""
-    n = np.array(users, float)[:, None]
-    means = sums[0] / n
-    variances = np.maximum(0, sums[1] - sums[0] * means) / (n - 1)
+    n = np.array([[float(arm.users)] for arm in arms])
+    totals = np.array([arm.total for arm in arms])
+    means = totals / n
+    variances = np.maximum(0, np.array([arm.squares for arm in arms]) - totals * means) / (n - 1)
     size = np.broadcast_to(n, variances.shape)
-    variance, pooled = cautious_variance((size[0], size[1]), (variances[0], variances[1]))
-    difference, some = means[1] - means[0], pooled > 0
+    variance = cautious_variance((size[0], size[1]), (variances[0], variances[1]))
+    counted: Floats = sum((arm.counted for arm in arms), np.zeros(totals.shape[1]))
+    counted = time_of_shares(counted, size.sum(axis=0)) if is_share else counted
+    some = (variance > 0) & (counted > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        evidence = difference_evidence(difference, variance, plan.width**2 * pooled)
+        z = (means[1] - means[0]) / np.sqrt(variance)
+        evidence = difference_evidence(z, plan.ratio(counted))
         parts = variances / n
-        welch = np.abs(difference) / np.sqrt(parts.sum(axis=0))
+        welch = np.abs(means[1] - means[0]) / np.sqrt(parts.sum(axis=0))
         freedom = parts.sum(axis=0) ** 2 / (parts**2 / (n - 1)).sum(axis=0)
     return some & (evidence >= -math.log(plan.alpha)), some & (welch >= stats.t.isf(plan.alpha / 2, freedom))
 

@@ -15,33 +15,33 @@ from typing import Any, Final
 import numpy as np
 from scipy import stats
 
-from benchmarks.experiment_simulations import (
-    Design,
-    Draw,
-    conversion,
-    events,
-    lognormal,
-    pareto,
-    revenue,
-    run,
-    sample_ratios,
-)
+from benchmarks.experiment_metrics import Metric, acting, conversion, events, lognormal, one, pareto, revenue
+from benchmarks.experiment_simulations import Design, run, sample_ratios
 from contracts.settings import load_settings
 from orchestration.experiments.power import detectable_effect, fixed_critical
 from orchestration.experiments.sample_ratio import FLAG_BELOW, sample_ratio
-from orchestration.experiments.sequential import Plan
 from streaming.produce.record import write_json
 
 SEED: Final = 20_260_101
+ALPHA: Final = 0.05
 _LOOKS: Final = 200
-_METRICS: Final[dict[str, Draw]] = {
+_METRICS: Final[dict[str, Metric]] = {
     "conversion 5 %": conversion(0.05),
     "conversion 1 %": conversion(0.01),
     "revenue, 5 % buy, lognormal": revenue(0.05, lognormal),
     "revenue, 2 % buy, Pareto 2.2": revenue(0.02, pareto),
-    "events, negative binomial": events,
+    "events, negative binomial": events(),
 }
 _SPLITS: Final = ((100, 100), (180, 20))
+# Users who go on acting after they came: all come in the first half of the looks, or all before the first.
+_MOST: Final = 10_000
+_LASTING: Final[dict[str, Metric]] = {
+    "conversion, later and later": conversion(0.0, 0.003),
+    "conversion, in the end nearly all": conversion(0.0, 0.02),
+    "revenue, again and again": acting("revenue_per_user", 0.002, lognormal, _MOST),
+    "events, again and again": acting("events_per_user", 0.02, one, _MOST),
+}
+_ARRIVING: Final = (100, 1)
 _EFFECTS: Final = (("conversion 10 %", conversion(0.1)), ("revenue, 10 % buy, lognormal", revenue(0.1, lognormal)))
 _SHARES: Final = ([0.5, 0.5], [0.9, 0.1], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.3, 0.2])
 _LIFE: Final = [100] * 500 + [2_000] * 500
@@ -52,33 +52,48 @@ def upper_bound(hits: int, trials: int) -> float:
     return 1.0 if hits == trials else float(stats.beta.ppf(0.975, hits + 1, trials - hits))
 
 
+def fair_designs() -> dict[tuple[str, str], Design]:
+    """Return the A/A experiments by metric and how the users come."""
+    by_split = {
+        (name, f"{control // 2}/{treatment // 2}"): Design(metric, control, treatment, _LOOKS)
+        for name, metric in _METRICS.items()
+        for control, treatment in _SPLITS
+    }
+    lasting = {
+        (name, f"50/50, come by look {last}"): Design(metric, _MOST // last, _MOST // last, _LOOKS, arriving=last)
+        for name, metric in _LASTING.items()
+        for last in _ARRIVING
+    }
+    return by_split | lasting
+
+
 def fair_experiments(random: np.random.Generator, experiments: int) -> list[dict[str, Any]]:
-    """Return, for each metric and split, how often a difference was found in A/A experiments."""
+    """Return, for each A/A design, how often a difference was found."""
     table = []
-    for name, draw in _METRICS.items():
-        for control, treatment in _SPLITS:
-            seen = run(random, Design(draw, control, treatment, _LOOKS), experiments, Plan())
-            hits = int((seen.anytime > 0).sum())
-            table.append(
-                {
-                    "metric": name,
-                    "split": f"{100 * control // (control + treatment)}/{100 * treatment // (control + treatment)}",
-                    "experiments": experiments,
-                    "looks": _LOOKS,
-                    "anytime": hits / experiments,
-                    "anytime_upper": upper_bound(hits, experiments),
-                    "fixed_peeking": float((seen.fixed > 0).mean()),
-                    "fixed_once": float(seen.fixed_at_end.mean()),
-                }
-            )
+    for (name, split), design in fair_designs().items():
+        seen = run(random, design, experiments)
+        hits = int((seen.anytime > 0).sum())
+        table.append(
+            {
+                "metric": name,
+                "split": split,
+                "experiments": experiments,
+                "looks": _LOOKS,
+                "anytime": hits / experiments,
+                "anytime_upper": upper_bound(hits, experiments),
+                "fixed_peeking": float((seen.fixed > 0).mean()),
+                "fixed_once": float(seen.fixed_at_end.mean()),
+            }
+        )
     return table
 
 
-def users_for(draw: Draw, effect: float, random: np.random.Generator) -> int:
+def users_for(metric: Metric, effect: float, random: np.random.Generator) -> int:
     """Return the users of each variation with which a fixed test finds a relative effect in 80 % of all cases."""
-    many = 2_000_000
-    total, squares = (float(part[0]) for part in draw(random, 1, many, 0.0))
-    mean, variance = total / many, squares / many - (total / many) ** 2
+    many = metric.start(1)
+    many.act(random, 2_000_000, 0.0)
+    mean = float(many.total[0]) / many.users
+    variance = float(many.squares[0]) / many.users - mean**2
     per_error = detectable_effect(2 * variance, fixed_critical()) / (effect * mean)
     return math.ceil(per_error**2)
 
@@ -86,11 +101,11 @@ def users_for(draw: Draw, effect: float, random: np.random.Generator) -> int:
 def true_effects(random: np.random.Generator, experiments: int) -> list[dict[str, Any]]:
     """Return how soon true effects are found, in multiples of the users that a fixed test is planned with."""
     table = []
-    for name, draw in _EFFECTS:
+    for name, metric in _EFFECTS:
         for effect in (0.05, 0.1, 0.2):
-            planned = users_for(draw, effect, random)
-            design = Design(draw, planned // 50, planned // 50, 250, effect)  # five times the fixed test's users
-            seen = run(random, design, experiments, Plan())
+            planned = users_for(metric, effect, random)
+            design = Design(metric, planned // 50, planned // 50, 250, effect)  # five times the fixed test's users
+            seen = run(random, design, experiments)
             at = np.where(seen.anytime > 0, seen.anytime / 50, np.inf)
             table.append(
                 {
@@ -98,7 +113,7 @@ def true_effects(random: np.random.Generator, experiments: int) -> list[dict[str
                     "effect": effect,
                     "experiments": experiments,
                     "fixed_users": 2 * planned,
-                    "fixed_power": float(run(random, _once(design, planned), experiments, Plan()).fixed_at_end.mean()),
+                    "fixed_power": float(run(random, _once(design, planned), experiments).fixed_at_end.mean()),
                     "anytime_power_at_1x": float((at <= 1).mean()),
                     "anytime_power_at_2x": float((at <= 2).mean()),  # noqa: PLR2004 - twice the users
                     "anytime_power_at_5x": float(np.isfinite(at).mean()),
@@ -110,7 +125,7 @@ def true_effects(random: np.random.Generator, experiments: int) -> list[dict[str
 
 
 def _once(design: Design, users: int) -> Design:
-    return Design(design.draw, users, users, 1, design.effect)
+    return Design(design.metric, users, users, 1, design.effect)
 
 
 def splits(random: np.random.Generator, experiments: int) -> dict[str, Any]:
@@ -182,7 +197,7 @@ def report(result: dict[str, Any]) -> str:
 def kept(result: dict[str, Any]) -> bool:
     """Return whether the promises are kept: at most 5 % even at the bound, at most 0.1 %, and 51/49 is found."""
     return (
-        all(row["anytime_upper"] <= Plan().alpha for row in result["fair"])
+        all(row["anytime_upper"] <= ALPHA for row in result["fair"])
         and all(row["anytime"] <= FLAG_BELOW for row in result["splits"]["fair"])
         and result["splits"]["exact_51_49_p"] < FLAG_BELOW
     )

@@ -50,7 +50,7 @@ RESULT_SCHEMA: Final[dict[str, pl.DataType]] = {
     "users_still_needed": _COUNT,
     "is_guardrail": _FLAG,
     "guardrail_crossed": _FLAG,
-    "planned_users": _COUNT,
+    "planned_count": _COUNT,
     "planned_shares": _TEXT,
     "srm_chi_square": _FIGURE,
     "srm_chi_square_p": _FIGURE,

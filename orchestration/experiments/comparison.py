@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,14 +14,14 @@ from orchestration.experiments.cuped import Adjusted, PairSums, cuped
 from orchestration.experiments.estimate import Estimate
 from orchestration.experiments.means import lift_variance, relative_lift, welch
 from orchestration.experiments.proportions import two_proportions
-from orchestration.experiments.sample import Sample, pooled_variance, sample
+from orchestration.experiments.sample import Sample, sample
 from orchestration.experiments.sequential import (
     Plan,
     always_valid,
-    always_valid_contrast,
-    cautious_variance,
     critical_value,
-    radius,
+    scaled,
+    standard_error,
+    time_of_shares,
 )
 from orchestration.experiments.settings import ExperimentSettings, Guardrail, Metric
 
@@ -108,6 +109,15 @@ def sample_of(row: Row, metric: Metric) -> Sample | None:
     return sample(users_of(row), row[total] or 0, row[squares] or 0)
 
 
+def counted(rows: tuple[Row, Row], metric: Metric) -> float:
+    """Return what the always-valid test takes for time: what has been counted in both variations together."""
+    if metric != "conversion":
+        column = "conversions" if metric == "revenue_per_user" else "events"
+        return float(sum(row[column] or 0 for row in rows))
+    users, hits = (sum(int(row[column] or 0) for row in rows) for column in ("exposed_users", "converted_users"))
+    return float(time_of_shares(np.array(float(hits)), np.array(float(users))))
+
+
 def compare(control: Row, treatment: Row, metric: Metric, settings: ExperimentSettings, p_so_far: float) -> Comparison:
     """Compute all figures of one variation in one metric.
 
@@ -122,19 +132,19 @@ def compare(control: Row, treatment: Row, metric: Metric, settings: ExperimentSe
     ours, theirs = sample_of(control, metric), sample_of(treatment, metric)
     if ours is None or theirs is None:
         return Comparison(metric)
-    plan = settings.plan
+    plan, time = settings.plan(metric), counted((control, treatment), metric)
     adjusted = _cuped(control, treatment, metric, plan)
     return Comparison(
         metric,
         fixed=_fixed(control, treatment, metric, (ours, theirs)),
         lift=relative_lift(ours, theirs, plan.alpha),
-        anytime=always_valid(ours, theirs, plan, p_so_far),
-        anytime_lift=_anytime_lift(ours, theirs, plan),
+        anytime=always_valid(ours, theirs, time, plan, p_so_far),
+        anytime_lift=_anytime_lift(ours, theirs, time, plan),
         adjusted=adjusted,
         cuped_fixed=welch(adjusted.control, adjusted.treatment, plan.alpha) if adjusted else None,
-        cuped_anytime=always_valid(adjusted.control, adjusted.treatment, plan) if adjusted else None,
-        detectable=_detectable(ours, theirs, settings, metric),
-        guardrail_crossed=_crossed(ours, theirs, settings.guardrails.get(metric), plan),
+        cuped_anytime=always_valid(adjusted.control, adjusted.treatment, time, plan) if adjusted else None,
+        detectable=_detectable(ours, theirs, time, settings, metric),
+        guardrail_crossed=_crossed(ours, theirs, time, settings.guardrails.get(metric), plan),
     )
 
 
@@ -145,12 +155,11 @@ def _fixed(control: Row, treatment: Row, metric: Metric, samples: tuple[Sample, 
     return two_proportions((hits[0], users_of(control)), (hits[1], users_of(treatment)))
 
 
-def _anytime_lift(control: Sample, treatment: Sample, plan: Plan) -> tuple[float, float] | None:
+def _anytime_lift(control: Sample, treatment: Sample, time: float, plan: Plan) -> tuple[float, float] | None:
     variance = lift_variance(control, treatment)
-    if not variance or min(control.users, treatment.users) < plan.minimum_users:
+    if not variance or min(control.users, treatment.users) < plan.minimum_users or time <= 0:
         return None
-    mixture = plan.width**2 * pooled_variance(control, treatment) / control.mean**2
-    reach = float(radius(np.array(variance), np.array(mixture), plan.alpha))
+    reach = float(critical_value(plan.ratio(np.array(time)), plan.alpha)) * math.sqrt(variance)
     lift = treatment.mean / control.mean - 1
     return lift - reach, lift + reach
 
@@ -166,16 +175,16 @@ def _cuped(control: Row, treatment: Row, metric: Metric, plan: Plan) -> Adjusted
     return cuped(sums[0], sums[1])
 
 
-def _detectable(control: Sample, treatment: Sample, settings: ExperimentSettings, metric: Metric) -> Detectable | None:
-    plan = settings.plan
-    users = np.array(float(control.users)), np.array(float(treatment.users))
-    found = cautious_variance(users, (np.array(control.variance), np.array(treatment.variance)))
-    variance, pooled = float(found[0]), float(found[1])
-    if variance <= 0:
+def _detectable(
+    control: Sample, treatment: Sample, time: float, settings: ExperimentSettings, metric: Metric
+) -> Detectable | None:
+    plan, variance = settings.plan(metric), standard_error(control, treatment) ** 2
+    if variance <= 0 or time <= 0:
         return None
 
     def critical(at: float) -> float:
-        return critical_value(at, pooled, plan)
+        # More users make the variance smaller, and as much more is counted.
+        return float(critical_value(plan.ratio(np.array(time * variance / at)), plan.alpha))
 
     effect = abs(control.mean) * settings.smallest_effect if settings.smallest_effect else None
     return Detectable(
@@ -187,12 +196,12 @@ def _detectable(control: Sample, treatment: Sample, settings: ExperimentSettings
     )
 
 
-def _crossed(control: Sample, treatment: Sample, rail: Guardrail | None, plan: Plan) -> bool | None:
+def _crossed(control: Sample, treatment: Sample, time: float, rail: Guardrail | None, plan: Plan) -> bool | None:
     """Return whether treatment - (1 -+ margin) x control is surely on the wrong side of 0."""
     if rail is None:
         return None
     sign = 1 if rail.better == "up" else -1
-    loss = always_valid_contrast(control, treatment, 1 - sign * rail.margin, plan)
+    loss = always_valid(scaled(control, 1 - sign * rail.margin), treatment, time, plan)
     if loss is None:
         return None
     return loss.high < 0 if rail.better == "up" else loss.low > 0

@@ -68,7 +68,7 @@ def experiment_results(
         exposures: exposed users by experiment_name, experiment_variation, exposure_hour (UTC), device_type, country.
         settings: by experiment name; one that is missing has the defaults.
         earlier: results of earlier looks (the last one is enough, more do no harm), or None. What they found
-            counts only under the same control, planned users and planned shares.
+            counts only under the same control, planned count and planned shares.
 
     Returns:
         One row an experiment, variation other than the control, and metric, with `RESULT_SCHEMA`, in that order.
@@ -89,7 +89,7 @@ def experiment_results(
 def _remember(earlier: pl.DataFrame | None) -> _Earlier:
     if earlier is None or earlier.is_empty():
         return _Earlier({}, {})
-    test = ["experiment_name", "experiment_variation", "control_variation", "metric", "planned_users"]
+    test = ["experiment_name", "experiment_variation", "control_variation", "metric", "planned_count"]
     split = ["experiment_name", "planned_shares"]
     p = earlier.drop_nulls([*test, "anytime_p"]).group_by(test).agg(pl.col("anytime_p").min())
     evidence = earlier.drop_nulls([*split, "srm_log_evidence"]).group_by(split).agg(pl.col("srm_log_evidence").max())
@@ -113,8 +113,8 @@ def _experiment(
         found = [figures(row, None, Comparison(metric), health) | told for row in rows.values() for metric in METRICS]
     else:
         found = _against(rows, control, health, settings, memory)
-    common = {"experiment_name": name, "planned_users": settings.planned_users, "planned_shares": plan}
-    return [common | row for row in found]
+    common = {"experiment_name": name, "planned_shares": plan}
+    return [common | {"planned_count": settings.plan(row["metric"]).planned} | row for row in found]
 
 
 def _against(
@@ -123,7 +123,7 @@ def _against(
     """Compare each other variation with the control in each metric, and judge it."""
     pairs = [(arm, metric) for arm in rows if arm != control for metric in METRICS]
     name = str(rows[control]["experiment_name"])
-    known = [memory.p.get((name, arm, control, metric, settings.planned_users)) for arm, metric in pairs]
+    known = [memory.p.get((name, arm, control, metric, settings.plan(metric).planned)) for arm, metric in pairs]
     compared = [
         compare(rows[control], rows[arm], metric, settings, 1.0 if p is None else p)
         for (arm, metric), p in zip(pairs, known, strict=True)

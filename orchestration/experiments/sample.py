@@ -54,9 +54,3 @@ def sample(users: int, total: Number, squares: Number) -> Sample | None:
 def binary(users: int, successes: int) -> Sample | None:
     """Return the sample of a yes-or-no metric: a square of 0 or 1 is the same number."""
     return sample(users, successes, successes)
-
-
-def pooled_variance(control: Sample, treatment: Sample) -> float:
-    """Return the variance both variations would share if they were alike, weighted by their users less one."""
-    weights = control.users - 1, treatment.users - 1
-    return (weights[0] * control.variance + weights[1] * treatment.variance) / sum(weights)

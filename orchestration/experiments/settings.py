@@ -10,10 +10,12 @@ import msgspec
 import yaml
 
 from contracts.errors import Permanent
-from orchestration.experiments.sequential import MINIMUM_USERS, PLANNED_USERS, Plan
+from orchestration.experiments.sequential import MINIMUM_USERS, Plan
 
 Metric: TypeAlias = Literal["conversion", "revenue_per_user", "events_per_user"]
 METRICS: Final[tuple[Metric, ...]] = ("conversion", "revenue_per_user", "events_per_user")
+# Converted users, purchases and events of two variations together: enough to find a change of about a tenth.
+PLANNED: Final[Mapping[Metric, int]] = {"conversion": 2_000, "revenue_per_user": 2_000, "events_per_user": 100_000}
 SETTINGS_FILE: Final = Path(__file__).parent / "experiments.yml"
 
 
@@ -39,7 +41,7 @@ class ExperimentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         primary: the metric the verdict is about.
         better: the way it is to go.
         smallest_effect: relative change below which a difference is of no interest, or None.
-        planned_users: see `sequential.Plan`.
+        planned: by metric, converted users, purchases or events: see `sequential.Plan`; missing: see `PLANNED`.
         minimum_users: see `sequential.Plan`.
         guardrails: by metric.
         most_mixed: share of the users that may have seen two variations, 0 to 1.
@@ -51,15 +53,14 @@ class ExperimentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     primary: Metric = "conversion"
     better: Literal["up", "down"] = "up"
     smallest_effect: float | None = None
-    planned_users: int = PLANNED_USERS
+    planned: dict[Metric, int] = {}
     minimum_users: int = MINIMUM_USERS
     guardrails: dict[Metric, Guardrail] = {}
     most_mixed: float = 0.01
 
-    @property
-    def plan(self) -> Plan:
-        """What the always-valid test needs to know."""
-        return Plan(self.planned_users, self.minimum_users)
+    def plan(self, metric: Metric) -> Plan:
+        """Return what the always-valid test of a metric needs to know."""
+        return Plan(self.planned.get(metric, PLANNED[metric]), self.minimum_users)
 
 
 Settings: TypeAlias = Mapping[str, ExperimentSettings]
@@ -105,7 +106,7 @@ def _problem(settings: ExperimentSettings) -> str | None:
             f"the control {settings.control} is not among the shares",
         ),
         (settings.smallest_effect is None or settings.smallest_effect > 0, "smallest_effect must be above 0"),
-        (settings.planned_users > 0, "planned_users must be above 0"),
+        (all(count > 0 for count in settings.planned.values()), "planned must be above 0"),
         (settings.minimum_users > 1, "minimum_users must be above 1"),
         (0 <= settings.most_mixed <= 1, "most_mixed must be from 0 to 1"),
         (

@@ -60,7 +60,7 @@ def judge(case: Case) -> Decision:
     adjusted always-valid p is at most alpha and the present always-valid interval is on one side of 0. The second is
     asked for because a running p never forgets, and nobody should ship what no longer looks better.
     """
-    name, plan = f"The variation {case.variation}", case.settings.plan
+    name, plan = f"The variation {case.variation}", case.settings.plan(case.settings.primary)
     if case.crossed:
         rails = " and ".join(_NAMES[metric] for metric in case.crossed)
         return "stop", f"{name} surely loses more than the margin of the guardrail {rails} against {case.control}."
@@ -106,7 +106,7 @@ def _scale(case: Case) -> float:
 
 def _interval(case: Case, found: Estimate) -> str:
     low, high = (figure(end * _scale(case), (found.high - found.low) * _scale(case)) for end in (found.low, found.high))
-    return f"always-valid {100 * (1 - case.settings.plan.alpha):g} % interval {low} to {high}"
+    return f"always-valid {100 * (1 - case.settings.plan(case.settings.primary).alpha):g} % interval {low} to {high}"
 
 
 def _difference(case: Case, found: Estimate) -> str:

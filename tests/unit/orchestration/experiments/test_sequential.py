@@ -15,12 +15,13 @@ from orchestration.experiments.sample import Sample, binary
 from orchestration.experiments.sequential import (
     Plan,
     always_valid,
-    always_valid_contrast,
     critical_value,
     log_evidence,
+    scaled,
 )
 
-PLAN = Plan()
+PLAN = Plan(planned=10_000)
+COUNTED = st.floats(1, 1e7)
 USERS = st.integers(100, 1_000_000)
 SPREAD = st.floats(0.01, 100)
 
@@ -29,21 +30,21 @@ def samples(means: tuple[float, float], users: int = 5_000, variance: float = 1.
     return Sample(users, means[0], variance), Sample(users, means[1], variance)
 
 
-@given(USERS, USERS, SPREAD, SPREAD, st.floats(-1, 1))
+@given(USERS, USERS, SPREAD, SPREAD, st.floats(-1, 1), COUNTED)
 def test_p_is_below_alpha_exactly_when_the_interval_leaves_out_zero(
-    n_c: int, n_t: int, spread_c: float, spread_t: float, difference: float
+    n_c: int, n_t: int, spread_c: float, spread_t: float, difference: float, counted: float
 ) -> None:
-    found = always_valid(Sample(n_c, 0.0, spread_c), Sample(n_t, difference, spread_t), PLAN)
+    found = always_valid(Sample(n_c, 0.0, spread_c), Sample(n_t, difference, spread_t), counted, PLAN)
     if abs(found.p - PLAN.alpha) > 1e-9:
         assert (found.p < PLAN.alpha) == (found.low > 0 or found.high < 0)
 
 
-@given(USERS, USERS, SPREAD, SPREAD, st.floats(-1, 1))
+@given(USERS, USERS, SPREAD, SPREAD, st.floats(-1, 1), COUNTED)
 def test_the_interval_is_never_narrower_than_that_of_one_look(
-    n_c: int, n_t: int, spread_c: float, spread_t: float, difference: float
+    n_c: int, n_t: int, spread_c: float, spread_t: float, difference: float, counted: float
 ) -> None:
     arms = Sample(n_c, 0.0, spread_c), Sample(n_t, difference, spread_t)
-    anytime, fixed = always_valid(*arms, PLAN), welch(*arms)
+    anytime, fixed = always_valid(*arms, counted, PLAN), welch(*arms)
     assert anytime.low < fixed.low < fixed.high < anytime.high
 
 
@@ -53,32 +54,32 @@ def test_the_evidence_is_the_likelihood_averaged_over_the_mixture() -> None:
         lambda true: stats.norm.pdf(difference, true, variance**0.5) * stats.norm.pdf(true, 0, mixture**0.5), -5, 5
     )
     expected = averaged / stats.norm.pdf(difference, 0, variance**0.5)
-    found = log_evidence(np.array(difference), np.array(variance), np.array(mixture))
+    found = log_evidence(np.array(difference / variance**0.5), np.array(mixture / variance))
     assert math.exp(found) == pytest.approx(expected, rel=1e-8)
 
 
 def test_p_only_falls() -> None:
-    assert always_valid(*samples((1.0, 1.0)), PLAN, p_so_far=0.03).p == 0.03
-    assert always_valid(*samples((1.0, 1.2)), PLAN, p_so_far=0.03).p < 0.03
+    assert always_valid(*samples((1.0, 1.0)), 10_000, PLAN, p_so_far=0.03).p == 0.03
+    assert always_valid(*samples((1.0, 1.2)), 10_000, PLAN, p_so_far=0.03).p < 0.03
 
 
 def test_nothing_is_said_before_both_variations_have_enough_users() -> None:
-    assert always_valid(binary(99, 90), binary(5_000, 10), PLAN) is None
-    assert always_valid(binary(100, 90), binary(5_000, 10), PLAN) is not None
+    assert always_valid(binary(99, 90), binary(5_000, 10), 100, PLAN) is None
+    assert always_valid(binary(100, 90), binary(5_000, 10), 100, PLAN) is not None
 
 
 def test_nothing_is_said_where_nothing_varies() -> None:
-    assert always_valid(binary(500, 0), binary(500, 0), PLAN) is None
+    assert always_valid(binary(500, 0), binary(500, 0), 0, PLAN) is None
 
 
 def test_a_small_variation_without_a_buyer_is_not_taken_for_one_that_never_varies() -> None:
     """The unpooled variance alone called one fair 90/10 experiment in five different, for this reason."""
-    assert always_valid(binary(9_000, 90), binary(100, 0), PLAN).p > 0.5
+    assert always_valid(binary(9_000, 90), binary(100, 0), 10_000, PLAN).p > 0.2
 
 
-def test_the_planned_users_are_where_the_interval_is_narrowest_for_its_size() -> None:
+def test_the_planned_count_is_where_the_interval_is_narrowest_for_its_size() -> None:
     widths = {
-        planned: critical_value(4 / 10_000, 1.0, Plan(planned_users=planned))
+        planned: float(critical_value(Plan(planned).ratio(np.array(10_000.0)), 0.05))
         for planned in (1_000, 5_000, 10_000, 20_000, 100_000)
     }
     assert min(widths, key=widths.__getitem__) == 10_000
@@ -87,7 +88,7 @@ def test_the_planned_users_are_where_the_interval_is_narrowest_for_its_size() ->
 
 
 def test_a_loss_beyond_a_margin_is_asked_of_the_scaled_control() -> None:
-    arms = samples((10.0, 9.7), users=50_000)
-    assert always_valid(*arms, PLAN).high < 0
-    assert always_valid_contrast(*arms, 0.99, PLAN).high < 0
-    assert always_valid_contrast(*arms, 0.95, PLAN).low > 0
+    control, treatment = samples((10.0, 9.7), users=50_000)
+    assert always_valid(control, treatment, 10_000, PLAN).high < 0
+    assert always_valid(scaled(control, 0.99), treatment, 10_000, PLAN).high < 0
+    assert always_valid(scaled(control, 0.95), treatment, 10_000, PLAN).low > 0
