@@ -14,12 +14,14 @@ INGEST_EPOCHS: Final = "raw.ingest_epochs"
 DEAD_LETTER_ACTIONS: Final = "ops.dead_letter_actions"
 RAW_REWINDS: Final = "raw.rewinds"
 MODEL_WATERMARKS: Final = "ops.model_watermarks"
+EXPERIMENT_RESULTS: Final = "ops.experiment_results"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.
 MARTS: Final = (
     *("fct_day", "fct_user", "fct_session", "fct_journey", "fct_journey_path", "fct_item", "fct_item_hourly"),
     *("fct_experiment", "fct_experiment_daily", "fct_experiment_exposure"),
+    *("experiment_results", "experiment_results_hourly"),
 )
 
 ROLE_INGEST: Final = "millrace_ingest"

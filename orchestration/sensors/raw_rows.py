@@ -103,15 +103,16 @@ def raw_rows(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.
     if going is not None:
         state = going.status.value.lower()
         return dg.SkipReason(f"Run {going.run_id[:8]} ({going.job_name}) is still going ({state}).")
+    cursor = Cursor.read(context.cursor)
     try:
         with clickhouse.client() as client:
             position = landing_position(client)
-            left = events_left(client)
+            left = events_left(client) if position == cursor.position else 0
     except RetryLater as error:
         return dg.SkipReason(f"ClickHouse cannot be reached at {clickhouse.address}; trying again. {error}")
     except Permanent as error:
         return dg.SkipReason(f"ClickHouse at {clickhouse.address} refuses; see `millrace doctor`. {error}")
-    return _decide(context.instance, Cursor.read(context.cursor), position, left)
+    return _decide(context.instance, cursor, position, left)
 
 
 def landing_position(client: Client) -> Position:

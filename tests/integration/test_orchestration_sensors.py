@@ -16,7 +16,7 @@ from contracts.names import DBT_JOB
 from contracts.settings import Settings
 from local.ports import free_ports
 from orchestration.resources.clickhouse import ClickHouse
-from orchestration.sensors.dbt_tests import dbt_tests
+from orchestration.sensors.after_marts import dbt_tests
 from orchestration.sensors.raw_rows import Cursor, raw_rows
 from orchestration.sensors.retention import old_runs
 

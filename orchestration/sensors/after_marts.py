@@ -1,0 +1,45 @@
+"""Asks once a minute, while the marts change, for what is too dear to be in every run: dbt's tests, the experiments."""
+
+from typing import Any, Final
+
+import dagster as dg
+
+from contracts.names import DBT_JOB
+from orchestration.jobs import experiments_job, tests_job
+
+INTERVAL_SECONDS: Final = 60
+_GOING: Final = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def _after_marts(name: str, job: Any, what: str) -> dg.SensorDefinition:
+    # Dagster does not export the type of an asset job.
+    @dg.sensor(
+        name=name,
+        job=job,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks for {what} when the marts have been built since the last time.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        """Ask if a run of the marts has succeeded since; the cursor is that run's id."""
+        finished = dg.RunsFilter(job_name=DBT_JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
+        built = context.instance.get_runs(finished, limit=1)
+        if not built:
+            return dg.SkipReason("The marts have not been built yet.")
+        if built[0].run_id == context.cursor:
+            return dg.SkipReason(f"The marts have not been built again since the last {what}.")
+        if context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_GOING), limit=1):
+            return dg.SkipReason(f"The last {what} are still running.")
+        request = dg.RunRequest(run_key=f"after-{built[0].run_id}")
+        return dg.SensorResult(run_requests=[request], cursor=built[0].run_id)
+
+    return sensor
+
+
+dbt_tests: Final = _after_marts("dbt_tests", tests_job, "tests")
+experiments: Final = _after_marts("experiments", experiments_job, "experiment results")
