@@ -1,0 +1,55 @@
+-- The events that match a step of a funnel, once for each funnel they match, with the steps as bits. The copy of an
+-- event that counts is int_events' own. A new definition has a new key and reads int_events whole, once. Sorted by
+-- day before user: new events are of few days but of many users. One row of an event is 25 bytes or so.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    engine='ReplacingMergeTree(earliness)',
+    partition_by='toYYYYMM(event_date)',
+    order_by='(funnel_key, event_date, user_id, event_time, event_id)',
+    settings={'index_granularity': 2048},
+    query_settings={'max_partitions_per_insert_block': 0},
+    post_hook=['{{ record_watermark() }}', '{{ record_funnels() }}']
+) }}
+
+{% set window = landed('int_events') %}
+{% set funnels = funnels_to_do() %}
+
+with touched as (
+
+    select distinct event_hour, user_id, event_time, event_id
+    from {{ ref('stg_events') }}
+    where {{ window }} and notEmpty({{ funnel_matches(funnels.followed) }})
+
+),
+
+matched as (
+
+    select *, arrayJoin({{ funnel_matches(funnels.followed) }}) as matched
+    from {{ ref('int_events') }} {{ final() }}
+    where event_hour in (select event_hour from touched)
+        and (event_hour, user_id, event_time, event_id) in (
+            select event_hour, user_id, event_time, event_id from touched
+        )
+
+    {% if funnels.fresh %}
+    union all
+
+    select *, arrayJoin({{ funnel_matches(funnels.fresh) }}) as matched
+    from {{ ref('int_events') }} {{ final() }}
+    {% endif %}
+
+)
+
+select
+    toLowCardinality(matched.key) as funnel_key,
+    toDate(event_time) as event_date,
+    user_id,
+    event_time,
+    event_id,
+    matched.steps as steps,
+    toLowCardinality(matched.breakdown) as breakdown_value,
+    device_type,
+    is_bot_agent,
+    earliness
+from matched

@@ -1,0 +1,49 @@
+"""Funnels are exact: against trying everything, against known results, and however the events arrived."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from contracts.settings import Settings
+from tests.dbt_runs import dbt
+from tests.events import Landing
+from tests.funnel_cases import expected, random_events, random_funnel, reached, variables
+
+pytestmark = [pytest.mark.clickhouse]
+Run = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture
+def run(clean_marts: None, clickhouse_server: Settings, folder: Path) -> Run:
+    def run_models(*arguments: str) -> None:
+        selection = () if "--select" in arguments else ("--select", "+fct_funnel")
+        statuses = dbt(clickhouse_server, folder, "run", *selection, *arguments)
+        assert set(statuses.values()) == {"success"}, statuses
+
+    return run_models
+
+
+def test_every_attempt_is_that_of_the_exhaustive_reference(clickhouse: Client, run: Run) -> None:
+    dice = random.Random(11)
+    events = random_events(dice, users=10_500)
+    funnels = [random_funnel(dice, f"in_order_{steps}", steps, ordered=True) for steps in (2, 3, 4)]
+    funnels += [random_funnel(dice, f"any_order_{steps}", steps, ordered=False) for steps in (2, 4)]
+    Landing(clickhouse).land(events)
+    run(*variables(funnels))
+    wanted, found = expected(events, funnels), reached(clickhouse)
+    assert len(wanted) > 10_000
+    assert found == wanted
+    counts = Counter((key[0], step) for key, times in wanted.items() for step in range(1, len(times) + 1))
+    sums = clickhouse.query("SELECT funnel, step, sum(users) FROM marts.fct_funnel GROUP BY ALL").result_rows
+    assert {(funnel, step): users for funnel, step, users in sums if users} == counts
