@@ -91,12 +91,15 @@ histories as (
 
 attempts as (
 
-    {% for ordered in [true, false] %}
+    {% for ordered, ones in chosen | groupby('ordered') %}
+    {{ 'union all' if not loop.first }}
     with {{ funnel_fold_ordered() if ordered else funnel_fold_unordered() }}
     select funnel_key, user_id, entry_date, entered, times
     from histories
-    where funnel_key in {{ funnel_keys(chosen | selectattr('ordered', 'equalto', ordered)) }}
-    {{ 'union all' if ordered }}
+    where funnel_key in {{ funnel_keys(ones) }}
+    {% else %}
+    -- Upstream has not run yet.
+    select funnel_key, user_id, entry_date, entered, []::Array(Int64) as times from histories where false
     {% endfor %}
 
 )
