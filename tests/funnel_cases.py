@@ -18,6 +18,18 @@ DAY: Final = 1_440
 Funnel = dict[str, Any]
 #: (funnel, user, days since MIDNIGHT's day) -> minutes since MIDNIGHT at which each step was reached.
 Reached = dict[tuple[str, str, int], tuple[int, ...]]
+_KINDS: Final = ("page_view", "add_to_cart", "purchase")
+VIEW, CART, BUY = ({"name": kind, "event_type": kind} for kind in _KINDS)
+_SHOES: Final = {"name": "shoes", "item_category": "shoes"}
+# Funnels over the events of tests/events.py.
+SHOPPING: Final[Funnel] = {
+    "name": "shopping",
+    "window_minutes": 2 * DAY,
+    "steps": [VIEW, CART, BUY],
+    "breakdown": "country",
+}
+SHORT: Final[Funnel] = {"name": "short", "window_minutes": 60, "steps": [_SHOES, _SHOES | {"name": "more"}, BUY]}
+LOOSE: Final[Funnel] = {"name": "loose", "window_minutes": 600, "ordered": False, "steps": [VIEW, _SHOES, BUY]}
 # Steps that overlap: an event has one type, one page and one category, and so matches up to three of them.
 _CONDITIONS: Final = (
     {"event_type": "view"},

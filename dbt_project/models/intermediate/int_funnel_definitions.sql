@@ -1,5 +1,6 @@
 -- Which definitions of funnels each model holds the whole history of; the models themselves write it when they end.
--- A table of its own, so that it goes when they go.
+-- A table of its own, so that it goes when they go. It holds what has been made of int_events, so it comes after it.
+-- depends_on: {{ ref('int_events') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
