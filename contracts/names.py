@@ -22,6 +22,7 @@ MARTS: Final = (
     *("fct_day", "fct_user", "fct_session", "fct_journey", "fct_journey_path", "fct_item", "fct_item_hourly"),
     *("fct_experiment", "fct_experiment_daily", "fct_experiment_exposure"),
     *("experiment_results", "experiment_results_hourly"),
+    *("fct_funnel_user", "fct_funnel"),
 )
 
 ROLE_INGEST: Final = "millrace_ingest"

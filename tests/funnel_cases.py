@@ -71,7 +71,8 @@ def random_events(dice: random.Random, users: int) -> pl.DataFrame:
         for user in range(users)
         for _ in range(dice.randint(1, 7))
     ]
-    return pl.DataFrame(rows, schema_overrides={"event_time": pl.Datetime("us", "UTC")})
+    events = pl.DataFrame(rows, schema_overrides={"event_time": pl.Datetime("us", "UTC")})
+    return events.with_columns(kafka_timestamp=pl.col("event_time"))
 
 
 def expected(events: pl.DataFrame, funnels: list[Funnel]) -> Reached:

@@ -53,7 +53,8 @@ def log_events(name: str) -> pl.DataFrame:
     if not path.exists():
         pytest.skip(f"{path.name} is not in {DATA}; MILLRACE_DATA names another folder")
     events = convert(read_rows(path, mapping), mapping, name).events
-    return events.select("event_id", "event_type", "event_time", "user_id", "page_url", price=pl.lit(""))
+    names = ("event_id", "event_type", "event_time", "user_id", "page_url")
+    return events.select(*names, price=pl.lit(""), kafka_timestamp=pl.col("event_time"))
 
 
 def pages(name: str, steps: tuple[str, ...]) -> Funnel:

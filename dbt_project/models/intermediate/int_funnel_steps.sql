@@ -17,7 +17,7 @@
 
 with touched as (
 
-    select distinct event_hour, user_id, event_time, event_id
+    select distinct user_id, event_time, event_id
     from {{ ref('stg_events') }}
     where {{ window }} and notEmpty({{ funnel_matches(funnels.followed) }})
 
@@ -27,10 +27,10 @@ matched as (
 
     select *, arrayJoin({{ funnel_matches(funnels.followed) }}) as matched
     from {{ ref('int_events') }} {{ final() }}
-    where event_hour in (select event_hour from touched)
-        and (event_hour, user_id, event_time, event_id) in (
-            select event_hour, user_id, event_time, event_id from touched
-        )
+    where user_id in (select user_id from touched)
+        and event_time >= (select min(touched.event_time) from touched)
+        and event_time <= (select max(touched.event_time) from touched)
+        and (user_id, event_time, event_id) in (select user_id, event_time, event_id from touched)
 
     {% if funnels.fresh %}
     union all
