@@ -24,6 +24,14 @@ MARTS: Final = (
     *("experiment_results", "experiment_results_hourly"),
     *("fct_funnel_user", "fct_funnel"),
 )
+# What ClickHouse fills with every insert into raw.events, and the models on it.
+LIVE_TABLES: Final = {
+    "live.minute_sets": "Events, users and sessions of a minute and device, as sets of hashes.",
+    "live.purchases": "Each purchase of the last hours, once.",
+    "live.page_sets": "Views of a page in a minute, as sets of hashes.",
+    "live.item_sets": "Events about an item in a minute, as sets of hashes.",
+}
+LIVE_MODELS: Final = ("live_minute", "live_active_users", "live_top_pages", "live_top_items")
 
 ROLE_INGEST: Final = "millrace_ingest"
 ROLE_DBT: Final = "millrace_dbt"

@@ -55,5 +55,18 @@ def dbt(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
     return {result.node.name: str(result.status) for result in done.result.results}
 
 
+def run_operation(settings: Settings, folder: Path, macro: str, arguments: str = "{}") -> None:
+    """Run `dbt run-operation MACRO --args ARGUMENTS`.
+
+    Raises:
+        AssertionError: it failed.
+    """
+    with environment(settings, folder):
+        manifest = _manifest(settings.clickhouse_port, folder)
+        command = ["--quiet", "run-operation", macro, "--args", arguments, *_folders()]
+        done = dbtRunner(manifest=manifest).invoke(command)
+    assert done.success, done.exception
+
+
 def _folders() -> list[str]:
     return ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]

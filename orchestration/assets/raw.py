@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from contracts.names import RAW_DEAD_LETTERS, RAW_EVENTS
+from contracts.names import LIVE_TABLES, RAW_DEAD_LETTERS, RAW_EVENTS
 from contracts.settings import Settings
 
 PLATFORM_OWNERS = ("team:platform",)
@@ -16,7 +16,7 @@ def table_key(name: str) -> dg.AssetKey:
 
 
 def raw_specs(settings: Settings) -> list[dg.AssetSpec]:
-    """Return the Kafka topics (or patterns) and the two raw tables, each depending on the hop before it."""
+    """Return the Kafka topics (or patterns), raw and live tables, each depending on the hop before it."""
     topics = [
         dg.AssetSpec(
             key=["kafka", topic],
@@ -45,4 +45,17 @@ def raw_specs(settings: Settings) -> list[dg.AssetSpec]:
             )
             for name, description in tables.items()
         ),
+        *(_live_spec(name, description) for name, description in LIVE_TABLES.items()),
     ]
+
+
+def _live_spec(name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=table_key(name),
+        deps=[table_key(RAW_EVENTS)],
+        description=f"{description} Filled by a view in ClickHouse with every insert into {RAW_EVENTS}.",
+        group_name="live",
+        kinds={"clickhouse"},
+        owners=list(PLATFORM_OWNERS),
+        metadata={"dagster/table_name": name},
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.names import DBT_JOB, ITEM_SALES_CHECK, MARTS
+from contracts.names import DBT_JOB, ITEM_SALES_CHECK, LIVE_MODELS, LIVE_TABLES, MARTS
 from local.paths import ROOT
 from local.ports import free_ports
 
@@ -72,6 +72,7 @@ def test_the_assets_are_the_reviewed_ones(loaded: dict) -> None:
         "raw": ["raw/dead_letters", "raw/events"],
         "staging": ["staging/stg_dead_letters", "staging/stg_events"],
         "marts": sorted(["ops/experiment_results", *(f"marts/{name}" for name in MARTS)]),
+        "live": sorted([*(name.replace(".", "/") for name in LIVE_TABLES), *(f"live/{name}" for name in LIVE_MODELS)]),
     }
 
 

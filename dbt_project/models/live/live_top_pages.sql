@@ -1,0 +1,10 @@
+-- One row a minute, device and page: sum the views over the minutes wanted and take the highest.
+{{ config(materialized='view') }}
+
+select
+    minute,
+    cast(device_type as String) as device_type,
+    page,
+    length(event_hashes) as views
+from {{ source('live', 'page_sets') }} {{ final() }}
+where {{ live_window('minute') }}
