@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments
+.PHONY: help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments bench-live
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,8 @@ bench-search: setup ## Milliseconds that a search of ROWS=50000000 raw events ta
 
 bench-experiments: setup ## False alarms and power of the experiment statistics, simulated (minutes)
 	@$(BIN)/python -m benchmarks.experiments
+bench-live: setup ## Seconds until an event is in the live models, and how fast they answer, at 5,000 events/s
+	@$(BIN)/python -m benchmarks.live
 
 chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=1 to repeat an order
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),50) $(if $(SEED),--seed $(SEED))
