@@ -1,17 +1,56 @@
--- One row a minute and device. Filter by minute: only the rows asked for are read.
+-- One row a minute and device. Filter by minute: only the rows asked for are read. A minute whose parts are merged has
+-- one row, of which the arrays' lengths are enough; sets are united only for the few that have several. Between the
+-- readings a minute may get its second row: it then shows the fuller one until the next look.
 {{ config(materialized='view') }}
 
-with minutes as (
+with split as (
+
+    select minute, device_type, arrival
+    from {{ source('live', 'minute_sets') }}
+    group by minute, device_type, arrival
+    having count() > 1
+
+),
+
+counts as (
 
     select
         minute,
         device_type,
-        sumIf(length(event_hashes), arrival = 'counted') as events,
-        sumIf(length(user_hashes), arrival = 'counted') as users,
-        sumIf(length(session_hashes), arrival = 'counted') as sessions,
-        sumIf(length(event_hashes), arrival = 'too late') as too_late,
-        sumIf(length(event_hashes), arrival = 'too early') as too_early
-    from {{ source('live', 'minute_sets') }} {{ final() }}
+        arrival,
+        max(length(event_hashes)) as events,
+        max(length(user_hashes)) as users,
+        max(length(session_hashes)) as sessions
+    from {{ source('live', 'minute_sets') }}
+    where (minute, device_type, arrival) not in split
+    group by minute, device_type, arrival
+
+    union all
+
+    select
+        minute,
+        device_type,
+        arrival,
+        length(groupUniqArrayArray(event_hashes)) as events,
+        length(groupUniqArrayArray(user_hashes)) as users,
+        length(groupUniqArrayArray(session_hashes)) as sessions
+    from {{ source('live', 'minute_sets') }}
+    where (minute, device_type, arrival) in split
+    group by minute, device_type, arrival
+
+),
+
+minutes as (
+
+    select
+        minute,
+        device_type,
+        sumIf(counts.events, arrival = 'counted') as events,
+        sumIf(counts.users, arrival = 'counted') as users,
+        sumIf(counts.sessions, arrival = 'counted') as sessions,
+        sumIf(counts.events, arrival = 'too late') as too_late,
+        sumIf(counts.events, arrival = 'too early') as too_early
+    from counts
     group by minute, device_type
 
 ),
