@@ -60,6 +60,7 @@ bench-search: setup ## Milliseconds that a search of ROWS=50000000 raw events ta
 
 bench-experiments: setup ## False alarms and power of the experiment statistics, simulated (minutes)
 	@$(BIN)/python -m benchmarks.experiments
+
 bench-live: setup ## Seconds until an event is in the live models, and how fast they answer, at 5,000 events/s
 	@$(BIN)/python -m benchmarks.live
 
