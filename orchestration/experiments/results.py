@@ -113,8 +113,18 @@ def _experiment(
         found = [figures(row, None, Comparison(metric), health) | told for row in rows.values() for metric in METRICS]
     else:
         found = _against(rows, control, health, settings, memory)
-    common = {"experiment_name": name, "planned_shares": plan}
-    return [common | {"planned_count": settings.plan(row["metric"]).planned} | row for row in found]
+    return [
+        {"experiment_name": name, "planned_shares": plan} | _decided(row["metric"], settings) | row for row in found
+    ]
+
+
+def _decided(metric: Metric, settings: ExperimentSettings) -> dict[str, Any]:
+    """Return the columns that hold what was decided about a metric beforehand."""
+    return {
+        "planned_count": settings.plan(metric).planned,
+        "is_primary": metric == settings.primary,
+        "is_guardrail": metric in settings.guardrails,
+    }
 
 
 def _against(
@@ -137,9 +147,8 @@ def _against(
     return [
         figures(rows[arm], rows[control], compared[place], health)
         | {"p_adjusted": at_one_look[place], "anytime_p": running[place], "anytime_p_adjusted": at_all_looks[place]}
-        | {"is_primary": metric == settings.primary, "is_guardrail": metric in settings.guardrails}
         | _told(("broken", flaw) if flaw else judge(cases[arm]))
-        for place, (arm, metric) in enumerate(pairs)
+        for place, (arm, _) in enumerate(pairs)
     ]
 
 

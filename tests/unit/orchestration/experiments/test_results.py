@@ -152,6 +152,7 @@ def test_without_the_named_control_every_variation_is_shown_alone() -> None:
     assert set(found["verdict"]) == {"keep_running"}
     assert set(found["reason"]) == {"The control old has no users: there is nothing to compare with."}
     assert found["mean"].null_count() == 0
+    assert found["is_primary"].to_list() == [True, False, False] * 2
 
 
 SMALL = st.fixed_dictionaries(

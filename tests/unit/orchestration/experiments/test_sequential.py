@@ -18,6 +18,7 @@ from orchestration.experiments.sequential import (
     critical_value,
     log_evidence,
     scaled,
+    time_of_shares,
 )
 
 PLAN = Plan(planned=10_000)
@@ -73,7 +74,7 @@ def test_nothing_is_said_where_nothing_varies() -> None:
 
 
 def test_a_small_variation_without_a_buyer_is_not_taken_for_one_that_never_varies() -> None:
-    """The unpooled variance alone called one fair 90/10 experiment in five different, for this reason."""
+    """The unpooled variance alone called 11 % of fair 90/10 experiments on revenue different, for this reason."""
     assert always_valid(binary(9_000, 90), binary(100, 0), 10_000, PLAN).p > 0.2
 
 
@@ -92,3 +93,8 @@ def test_a_loss_beyond_a_margin_is_asked_of_the_scaled_control() -> None:
     assert always_valid(control, treatment, 10_000, PLAN).high < 0
     assert always_valid(scaled(control, 0.99), treatment, 10_000, PLAN).high < 0
     assert always_valid(scaled(control, 0.95), treatment, 10_000, PLAN).low > 0
+
+
+def test_the_clock_of_a_share_is_the_odds_times_the_users_and_stands_still_where_nothing_varies() -> None:
+    found = time_of_shares(np.array([0.0, 100.0, 500.0, 900.0, 1_000.0]), np.array(1_000.0))
+    assert found.tolist() == pytest.approx([0, 1_000 / 9, 1_000, 9_000, 0])
