@@ -37,6 +37,14 @@ def newest_first_and_every_run_twice(events: pl.DataFrame, landing: Landing, run
         run(FUNNELS)
 
 
+def oldest_first(events: pl.DataFrame, landing: Landing, run: RunFunnels, client: Client) -> None:
+    """What a day brings changes how far the attempts of the day before have come."""
+    del client
+    for part in events.sort("event_time").iter_slices(150):
+        landing.land(part)
+        run(FUNNELS)
+
+
 def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run: RunFunnels, client: Client) -> None:
     reached = ("+int_events", "+int_funnel_steps", "+fct_funnel", "int_events int_funnel_user", "int_events")
     for part, models in zip(events.iter_slices(60), reached, strict=False):
@@ -49,7 +57,7 @@ def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run:
     run(FUNNELS)
 
 
-@pytest.mark.parametrize("load", [newest_first_and_every_run_twice, with_runs_that_stopped_half_way])
+@pytest.mark.parametrize("load", [oldest_first, newest_first_and_every_run_twice, with_runs_that_stopped_half_way])
 def test_funnels_equal_a_full_rebuild(load: Loader, clickhouse: Client, run: RunFunnels) -> None:
     load(history(seed=5, events=270), Landing(clickhouse), run, clickhouse)
     incremental = contents(clickhouse)
