@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments bench-live
+.PHONY: bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments bench-live
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ bench-experiments: setup ## False alarms and power of the experiment statistics,
 
 bench-live: setup ## Seconds until an event is in the live models, and how fast they answer, at 5,000 events/s
 	@$(BIN)/python -m benchmarks.live
+
+bench-marts: setup ## What a run of the marts costs after 1, 10 and 50 million events, and each question (an hour); SIZES=1000000
+	@$(BIN)/python -m benchmarks.marts $(if $(SIZES),--events $(SIZES))
+
+replay-test: setup ## Marts against rebuilds and the oracle, over SEEDS=5 histories of REPLAY_EVENTS=1000
+	@REPLAY_SEEDS=$(or $(SEEDS),5) REPLAY_EVENTS=$(or $(REPLAY_EVENTS),1000) $(BIN)/python -m pytest -n 2 --dist load tests/replay
 
 chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=1 to repeat an order
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),50) $(if $(SEED),--seed $(SEED))

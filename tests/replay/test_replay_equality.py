@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tests.events import Landing, history
 from tests.oracle import marts
 
 pytestmark = [pytest.mark.clickhouse]
+EVENTS = int(os.environ.get("REPLAY_EVENTS", "240"))
 Rows = dict[str, list[tuple[Any, ...]]]
 Loader = Callable[[pl.DataFrame, Landing, Callable[..., None]], None]
 
@@ -76,19 +78,19 @@ def in_one_run(events: pl.DataFrame, landing: Landing, run: Callable[..., None])
 
 
 def in_many_small_runs(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
-    for part in events.iter_slices(53):
+    for part in events.iter_slices(len(events) // 3):
         landing.land(part)
         run()
 
 
 def newest_first(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
-    for part in events.sort("event_time", descending=True).iter_slices(120):
+    for part in events.sort("event_time", descending=True).iter_slices(len(events) // 2):
         landing.land(part)
         run()
 
 
 def with_every_run_repeated(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
-    for part in events.iter_slices(120):
+    for part in events.iter_slices(len(events) // 2):
         landing.land(part)
         run()
         run()
@@ -96,24 +98,26 @@ def with_every_run_repeated(events: pl.DataFrame, landing: Landing, run: Callabl
 
 def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
     stops = (
-        "int_events",
-        "stg_events int_events int_item_hourly",
-        "int_events int_user_daily int_item_users",
+        "stg_events int_events",
+        "int_events int_user_daily int_item_events int_purchases",
+        "int_user_daily int_sessions int_item_hourly int_experiment_users",
     )
-    for part, reached in zip(events.iter_slices(80), stops * 2, strict=False):
+    run()
+    for part, reached in zip(events.iter_slices(len(events) // 3 + 1), stops, strict=True):
         landing.land(part)
-        run(*(["--select", *reached.split()] if reached != "int_events" else []))
+        run("--select", *reached.split())
     run()
 
 
+@pytest.mark.parametrize("seed", range(7, 7 + int(os.environ.get("REPLAY_SEEDS", "1"))))
 @pytest.mark.parametrize(
     "load",
     [in_one_run, in_many_small_runs, newest_first, with_every_run_repeated, with_runs_that_stopped_half_way],
 )
 def test_the_marts_equal_a_full_rebuild_and_the_oracle(
-    load: Loader, clickhouse: Client, run: Callable[..., None]
+    load: Loader, seed: int, clickhouse: Client, run: Callable[..., None]
 ) -> None:
-    events = history(seed=7, events=240)
+    events = history(seed, EVENTS)
     load(events, Landing(clickhouse), run)
     incremental = contents(clickhouse)
     run("--full-refresh")
