@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from cli.main import run
 from contracts.settings import Settings
@@ -111,22 +111,31 @@ class Found:
 
 
 def topic_content(settings: Settings) -> list[Found]:
-    """Every message of the topic, read by a consumer of the test's own."""
-    consumer = Consumer(
-        {"bootstrap.servers": settings.kafka_broker_url, "group.id": "test", "enable.auto.commit": False}
-    )
-    found = []
-    for partition in range(PARTITIONS):
-        low, high = consumer.get_watermark_offsets(TopicPartition(settings.kafka_topic, partition), 10)
-        consumer.assign([TopicPartition(settings.kafka_topic, partition, low)])
-        for _ in range(high - low):
-            message = consumer.poll(10)
-            assert message is not None
-            assert message.error() is None
-            place = (partition, message.offset())
+    """Every message of the topic by partition and offset, read by a consumer of the test's own."""
+    config = {
+        "bootstrap.servers": settings.kafka_broker_url,
+        "group.id": "test",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        # The end of an empty partition is told at once, not after the default of half a second.
+        "fetch.wait.max.ms": 5,
+    }
+    consumer = Consumer(config)
+    # Without the topic's metadata the first fetch waits for half a second.
+    consumer.list_topics(settings.kafka_topic, timeout=10)
+    consumer.assign([TopicPartition(settings.kafka_topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
+    found, left = [], set(range(PARTITIONS))
+    while left:
+        message = consumer.poll(10)
+        assert message is not None
+        if message.error() is None:
+            place = (message.partition(), message.offset())
             found.append(Found(place, message.key(), message.value(), message.headers() or []))
+        else:
+            assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+            left.discard(message.partition())
     consumer.close()
-    return found
+    return sorted(found, key=lambda each: each.place)
 
 
 def replays(settings: Settings) -> dict[str, list[Found]]:
