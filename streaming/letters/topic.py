@@ -17,7 +17,8 @@ from streaming.letters.filters import Place
 # Names the letter that a message replays, as topic:partition:offset.
 ORIGIN_HEADER: Final = "millrace-replay-of"
 _POLL_MESSAGES: Final = 1_000
-_POLL_SECONDS: Final = 0.5
+# A poll for so many messages lasts so long where fewer are left.
+_POLL_SECONDS: Final = 0.1
 _SILENCE_SECONDS: Final = 30.0
 
 

@@ -36,7 +36,8 @@ from streaming.rewind.known import Known
 from streaming.rewind.target import Stretch, Target, partitions_of, stretch_of
 
 _CHUNK_ROWS: Final = 4_000
-_POLL_SECONDS: Final = 1.0
+# A poll for a full chunk lasts so long where fewer messages are left: at the end of every partition.
+_POLL_SECONDS: Final = 0.1
 _SILENCE_SECONDS: Final = 30.0
 # How long one batch is tried again while ClickHouse is away; then the user is told to repeat the command.
 _WRITE_SECONDS: Final = 120.0
