@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,17 @@ from local.ports import free_ports
 from local.servers import clickhouse_service, kafka_service
 from local.service import RunningService
 from sql.migrate import migrate
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Put the process's loggers back: a command that set them up writes to the captured stream of one test."""
+    root, ours = logging.getLogger(), logging.getLogger("millrace")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture(scope="session")

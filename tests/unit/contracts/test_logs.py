@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,15 +15,9 @@ SECRET = 'hunter2"\\'
 
 
 @pytest.fixture(autouse=True)
-def loggers() -> Iterator[None]:
-    """Put the process's loggers back as they were."""
-    root, ours = logging.getLogger(), logging.getLogger("millrace")
-    before = (list(root.handlers), root.level, ours.level)
-    root.handlers[:] = []
-    yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
+def no_handlers(loggers: None) -> None:
+    """Nobody but `configure_logs` decides where the log goes."""
+    logging.getLogger().handlers[:] = []
 
 
 def settings(**changes: object) -> Settings:
