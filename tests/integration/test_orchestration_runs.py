@@ -115,8 +115,9 @@ def stack(clickhouse_server: Settings, tmp_path_factory: pytest.TempPathFactory)
     slack.start()
     try:
         slack.wait_ready()
-        daemon.start()
         with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+            # After the instance, which makes the storage's tables: of two that make them at once one fails.
+            daemon.start()
             yield Stack(home, client, instance, daemon, file)
     finally:
         daemon.stop()
