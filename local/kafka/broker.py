@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +79,7 @@ class KafkaBroker:
         )
         if (data / "meta.properties").exists():
             return
-        cluster = self._java("kafka.tools.StorageTool", "random-uuid").stdout.strip().splitlines()[-1]
-        where = ("--standalone", "-t", cluster, "-c", str(self._properties))
+        where = ("--standalone", "-t", _cluster_id(), "-c", str(self._properties))
         self._java("kafka.tools.StorageTool", "format", *where, *self.format_options)
 
     def command(self) -> list[str]:
@@ -97,6 +98,15 @@ class KafkaBroker:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
             raise Permanent(f"Kafka's storage could not be formatted in {self.home}: {lines[-1]}")
         return done
+
+
+def _cluster_id() -> str:
+    """Return what `StorageTool random-uuid` would, without starting Java for it: 16 bytes as URL-safe base64."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A value that begins with a dash would be taken for an option.
+        if not made.startswith("-"):
+            return made
 
 
 def _java_command(*flags: str) -> list[str]:
