@@ -14,15 +14,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import dagster as dg
 import psutil
 import pytest
 from clickhouse_connect.driver.client import Client
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from contracts.clickhouse import connect
 from contracts.names import DBT_JOB, ITEM_SALES_CHECK, MARTS
@@ -242,21 +244,26 @@ def _alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-class _a_run_that_waits:  # noqa: N801 - reads as a phrase in a with statement
-    """Holds dbt's lock, so that the next run waits in its dbt step until it is let go."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    def __enter__(self) -> dg.DagsterRun:
-        self._lock = (self._stack.home / "dbt" / "run.lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        moment = datetime.now(UTC)
-        self._stack.sell("i1", 1)
-        run = self._stack.run_after(moment, dg.DagsterRunStatus.STARTED)
+@contextmanager
+def _a_run_that_waits(stack: Stack) -> Iterator[dg.DagsterRun]:
+    """Hold dbt's lock, so that the next run waits in its dbt step until it is let go."""
+    with (stack.home / "dbt" / "run.lock").open("w") as lock:
+        eventually(lambda: _locked_between_runs(stack, lock))
+        stack.sell("i1", 1)
+        run = stack.run_after(datetime(2020, 1, 1, tzinfo=UTC), dg.DagsterRunStatus.STARTED)
         started = dg.DagsterEventType.STEP_START
-        eventually(lambda: self._stack.instance.all_logs(run.run_id, of_type=started))
-        return run
+        eventually(lambda: stack.instance.all_logs(run.run_id, of_type=started))
+        yield run
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.close()
+
+def _locked_between_runs(stack: Stack, lock: IO[str]) -> bool:
+    """Take the lock if no run is in flight: one that was would end, or would wait in place of the next one."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    in_flight = dg.RunsFilter(job_name=DBT_JOB, statuses=[*NOT_FINISHED_STATUSES])
+    if stack.instance.get_runs(in_flight, limit=1):
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        return False
+    return True
