@@ -9,10 +9,10 @@ from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.assets.raw import raw_specs
 from orchestration.checks.item_sales import item_sales_within_expected
-from orchestration.jobs import experiments_job, marts_job, tests_job
+from orchestration.jobs import analyses_job, marts_job, tests_job
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.resources.dbt import InProcessDbt
-from orchestration.sensors.after_marts import dbt_tests, experiments
+from orchestration.sensors.after_marts import analyses, dbt_tests
 from orchestration.sensors.alerts import alerts
 from orchestration.sensors.raw_rows import raw_rows
 from orchestration.sensors.retention import old_runs
@@ -21,8 +21,8 @@ from orchestration.sensors.run_failures import run_failures
 defs = dg.Definitions(
     assets=[*raw_specs(load_settings()), dbt_models, experiment_looks],
     asset_checks=[item_sales_within_expected],
-    jobs=[marts_job, tests_job, experiments_job],
-    sensors=[raw_rows, dbt_tests, experiments, alerts, run_failures, old_runs],
+    jobs=[marts_job, analyses_job, tests_job],
+    sensors=[raw_rows, analyses, dbt_tests, alerts, run_failures, old_runs],
     resources={"clickhouse": ClickHouse(), "dbt": InProcessDbt()},
     executor=dg.in_process_executor,
 )

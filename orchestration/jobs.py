@@ -1,4 +1,4 @@
-"""Jobs: the marts and the item-sales check at streaming cadence, dbt's tests and the experiments less often."""
+"""Jobs: users, items and sessions at streaming cadence; funnels and experiments, and dbt's tests, less often."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from orchestration.assets.experiment_results import experiment_looks
 from orchestration.checks.item_sales import item_sales_within_expected
 
 TESTS_JOB: Final = "dbt_tests"
-EXPERIMENTS_JOB: Final = "experiments"
+ANALYSES_JOB: Final = "analyses"
 
 _models = dg.AssetSelection.assets(*dbt_models.keys)
+# Read by the minute, not by the second, and half of the cost of a run: not in every run.
+_ANALYSES: Final = ("fct_experiment", "experiment_results", "fct_funnel")
+_streamed = _models & dg.AssetSelection.assets(
+    *(key for key in dbt_models.keys if key.path[0] == "marts" and not key.path[1].startswith(_ANALYSES))
+).upstream()
 
 marts_job = dg.define_asset_job(
     DBT_JOB,
-    selection=_models.without_checks() | dg.AssetSelection.checks(item_sales_within_expected),
-    description="All dbt models, then the item-sales check.",
+    selection=_streamed.without_checks() | dg.AssetSelection.checks(item_sales_within_expected),
+    description="Users, items, sessions and journeys with all they are made from, then the item-sales check.",
     executor_def=dg.in_process_executor,
 )
 tests_job = dg.define_asset_job(
@@ -29,9 +34,9 @@ tests_job = dg.define_asset_job(
     description="dbt's data tests, as asset checks.",
     executor_def=dg.in_process_executor,
 )
-experiments_job = dg.define_asset_job(
-    EXPERIMENTS_JOB,
-    selection=dg.AssetSelection.assets(experiment_looks.key),
-    description="A look at every experiment.",
+analyses_job = dg.define_asset_job(
+    ANALYSES_JOB,
+    selection=(_models - _streamed).without_checks() | dg.AssetSelection.assets(experiment_looks.key),
+    description="Funnels and experiments, then a look at every experiment.",
     executor_def=dg.in_process_executor,
 )

@@ -3,7 +3,9 @@
    `landed()` writes this run's window to ops.model_windows and renders it as a condition on a relation
    with the landing columns. The window ends at raw's newest row for the first model, and where all the models it
    names have come to for those that read others. Offsets are the cursor; `since` only lets ClickHouse skip old parts.
-   Recomputing what was computed before is harmless, so a window may be read twice, never skipped.
+   Recomputing what was computed before is harmless, so a window may be read twice, never skipped. When the rows
+   above the watermark landed stands in raw's ledger, to ten seconds: a stamp says when a worker closed its batch, and
+   an insert that was repeated through a long outage becomes visible hours after it.
 
    The first model takes `run_events` at most, so that a rebuild, or a run after a long pause, needs no more memory
    than any other; the rest is for the next run. `since` then stays, because rows behind it are still to come.
@@ -70,7 +72,17 @@
         any(landing.high),
         least(any(landing.since), min(if(is_pending, rewound.began_at - interval 1 hour, landing.since))),
         any(landing.seen_until)
-    from ({{ _landing(upstreams) }}) as landing
+    from (
+        select
+            windows.kafka_topic as kafka_topic, windows.kafka_partition as kafka_partition,
+            any(windows.low) as low, any(windows.high) as high,
+            any(windows.seen_before) as seen_before, any(windows.seen_until) as seen_until,
+            min(if(toInt64(landings.newest) > windows.low, landings.began_at, {{ _never() }})) as since
+        from ({{ _landing(upstreams) }}) as windows
+        inner join ({{ _landings() }}) as landings
+            on windows.kafka_topic = landings.kafka_topic and windows.kafka_partition = landings.kafka_partition
+        group by windows.kafka_topic, windows.kafka_partition
+    ) as landing
     left join ({{ _rewinds() }}) as rewound
         on landing.kafka_topic = rewound.kafka_topic and landing.kafka_partition = rewound.kafka_partition
     group by landing.kafka_topic, landing.kafka_partition
@@ -88,14 +100,8 @@
         toInt64(newest.kafka_offset) as high,
         false as is_cut,
         {%- endif %}
-        -- An hour covers clocks that disagree and inserts that took long to become visible.
-        if(
-            {{ 1 if is_incremental() else 0 }} and mine.model != '',
-            mine.since - interval 1 hour,
-            toDateTime64('1970-01-01', 3, 'UTC')
-        ) as since,
         mine.since as seen_before,
-        if(is_cut, since + interval 1 hour, newest.seen_until) as seen_until
+        if(is_cut, mine.since, newest.seen_until) as seen_until
     from (
         {% if upstreams -%}
         select kafka_topic, kafka_partition, min(mark.kafka_offset) as kafka_offset, min(mark.since) as seen_until
@@ -121,13 +127,33 @@
         on newest.kafka_topic = mine.kafka_topic and newest.kafka_partition = mine.kafka_partition
 {%- endmacro %}
 
+{# When rows landed, from raw's ledger: one row for each partition and ten seconds, however many events. An insert may
+   have been repeated for up to a day. #}
+{% macro _landings() -%}
+    {%- set ten_seconds = 'toStartOfInterval(ingested_at, interval 10 second)' -%}
+    select
+        kafka_topic, kafka_partition,
+        toDateTime64({{ ten_seconds }}, 3, 'UTC') as began_at, max(kafka_offset) as newest
+    from {{ source('raw', 'events') }}
+    {% if is_incremental() -%}
+    where {{ ten_seconds }} >= (
+        select toDateTime(min(since)) - interval 1 day from ops.model_watermarks final where model = '{{ model.name }}'
+    )
+    {% endif -%}
+    group by kafka_topic, kafka_partition, {{ ten_seconds }}
+{%- endmacro %}
+
+{% macro _never() -%}
+    toDateTime64('2100-01-01', 3, 'UTC')
+{%- endmacro %}
+
 {# The stretches of each rewind; one that has not ended, or died, is always still to come. #}
 {% macro _rewinds() -%}
     select
         kafka_topic, kafka_partition, run,
         min(first_offset) as first_offset,
         min(at) as began_at,
-        if(max(is_done), maxIf(at, is_done), toDateTime64('2200-01-01', 3, 'UTC')) as ended_at
+        if(max(is_done), maxIf(at, is_done), {{ _never() }}) as ended_at
     from raw.rewinds
     group by kafka_topic, kafka_partition, run
 {%- endmacro %}

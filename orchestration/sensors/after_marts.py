@@ -1,13 +1,14 @@
-"""Asks once a minute, while the marts change, for what is too dear to be in every run: dbt's tests, the experiments."""
+"""Asks now and then, while the marts change, for what is too dear to be in every run: the analyses, dbt's tests."""
 
 from typing import Any, Final
 
 import dagster as dg
 
 from contracts.names import DBT_JOB
-from orchestration.jobs import experiments_job, tests_job
+from orchestration.jobs import analyses_job, tests_job
 
-INTERVAL_SECONDS: Final = 60
+ANALYSES_SECONDS: Final = 30
+TESTS_SECONDS: Final = 60
 _GOING: Final = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -16,12 +17,12 @@ _GOING: Final = [
 ]
 
 
-def _after_marts(name: str, job: Any, what: str) -> dg.SensorDefinition:
+def _after_marts(name: str, job: Any, what: str, seconds: int) -> dg.SensorDefinition:
     # Dagster does not export the type of an asset job.
     @dg.sensor(
         name=name,
         job=job,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Asks for {what} when the marts have been built since the last time.",
     )
@@ -41,5 +42,5 @@ def _after_marts(name: str, job: Any, what: str) -> dg.SensorDefinition:
     return sensor
 
 
-dbt_tests: Final = _after_marts("dbt_tests", tests_job, "tests")
-experiments: Final = _after_marts("experiments", experiments_job, "experiment results")
+analyses: Final = _after_marts("analyses", analyses_job, "analyses", ANALYSES_SECONDS)
+dbt_tests: Final = _after_marts("dbt_tests", tests_job, "tests", TESTS_SECONDS)

@@ -94,7 +94,7 @@ def test_every_asset_has_an_owner_and_kinds(loaded: dict) -> None:
 def test_the_names_others_rely_on_exist(loaded: dict) -> None:
     assert f"marts/fct_item_hourly:{ITEM_SALES_CHECK}" in loaded["checks"]
     assert DBT_JOB in loaded["jobs"]
-    assert loaded["sensors"] == ["alerts", "dbt_tests", "experiments", "old_runs", "raw_rows", "run_failures"]
+    assert loaded["sensors"] == ["alerts", "analyses", "dbt_tests", "old_runs", "raw_rows", "run_failures"]
 
 
 def test_loading_does_not_hold_dbt_in_memory(loaded: dict) -> None:
