@@ -17,9 +17,12 @@ ANALYSES_JOB: Final = "analyses"
 _models = dg.AssetSelection.assets(*dbt_models.keys)
 # Read by the minute, not by the second, and half of the cost of a run: not in every run.
 _ANALYSES: Final = ("fct_experiment", "experiment_results", "fct_funnel")
-_streamed = _models & dg.AssetSelection.assets(
-    *(key for key in dbt_models.keys if key.path[0] == "marts" and not key.path[1].startswith(_ANALYSES))
-).upstream()
+_streamed = (
+    _models
+    & dg.AssetSelection.assets(
+        *(key for key in dbt_models.keys if key.path[0] == "marts" and not key.path[1].startswith(_ANALYSES))
+    ).upstream()
+)
 
 marts_job = dg.define_asset_job(
     DBT_JOB,

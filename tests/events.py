@@ -65,8 +65,8 @@ class Landing:
         self._client = client
         self._next = [0] * partitions
 
-    def land(self, events: pl.DataFrame) -> None:
-        """Insert one batch."""
+    def land(self, events: pl.DataFrame, *, hours_ago: float = 0) -> None:
+        """Insert one batch, which a worker stamped so many hours ago."""
         rows = []
         for event in events.to_dicts():
             partition = sum(event["user_id"].encode()) % len(self._next)
@@ -77,7 +77,7 @@ class Landing:
                     "kafka_topic": "t",
                     "kafka_partition": partition,
                     "kafka_offset": self._next[partition],
-                    "ingested_at": datetime.now(UTC),
+                    "ingested_at": datetime.now(UTC) - timedelta(hours=hours_ago),
                 }
             )
             self._next[partition] += 1

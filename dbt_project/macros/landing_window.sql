@@ -4,7 +4,7 @@
    with the landing columns. The window ends at raw's newest row for the first model, and where all the models it
    names have come to for those that read others. Offsets are the cursor; `since` only lets ClickHouse skip old parts.
    Recomputing what was computed before is harmless, so a window may be read twice, never skipped. When the rows
-   above the watermark landed stands in raw's ledger, to ten seconds: a stamp says when a worker closed its batch, and
+   above the watermark landed stands in raw's ledger, to the minute: a stamp says when a worker closed its batch, and
    an insert that was repeated through a long outage becomes visible hours after it.
 
    The first model takes `run_events` at most, so that a rebuild, or a run after a long pause, needs no more memory
@@ -127,20 +127,13 @@
         on newest.kafka_topic = mine.kafka_topic and newest.kafka_partition = mine.kafka_partition
 {%- endmacro %}
 
-{# When rows landed, from raw's ledger: one row for each partition and ten seconds, however many events. An insert may
-   have been repeated for up to a day. #}
+{# When rows landed, from raw's ledger: one row for each partition and minute, however many events. #}
 {% macro _landings() -%}
-    {%- set ten_seconds = 'toStartOfInterval(ingested_at, interval 10 second)' -%}
     select
         kafka_topic, kafka_partition,
-        toDateTime64({{ ten_seconds }}, 3, 'UTC') as began_at, max(kafka_offset) as newest
+        toDateTime64(toStartOfMinute(ingested_at), 3, 'UTC') as began_at, max(kafka_offset) as newest
     from {{ source('raw', 'events') }}
-    {% if is_incremental() -%}
-    where {{ ten_seconds }} >= (
-        select toDateTime(min(since)) - interval 1 day from ops.model_watermarks final where model = '{{ model.name }}'
-    )
-    {% endif -%}
-    group by kafka_topic, kafka_partition, {{ ten_seconds }}
+    group by kafka_topic, kafka_partition, toStartOfMinute(ingested_at)
 {%- endmacro %}
 
 {% macro _never() -%}

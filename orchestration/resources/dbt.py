@@ -79,6 +79,8 @@ class InProcessDbt(dg.ConfigurableResource[None]):
         manifest = warm_manifest()
         full = ["--quiet", command, *dbt_project.dbt_arguments(), "--no-write-json", *arguments]
         full += ["--log-level-file", "none"]
+        if command == "test":
+            full += ["--threads", "1"]  # a minute's tests must not hold up the runs, which come every few seconds
         with dbt_project.project_lock("test" if command == "test" else "run"):
             answer = dbtRunner(manifest=manifest).invoke(full)
         _raise_interrupt(answer.exception)

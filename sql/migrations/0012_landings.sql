@@ -1,10 +1,10 @@
--- The ledger also tells in which 10 seconds rows landed, so that a model finds exactly when the rows above its
+-- The ledger also tells in which minutes rows landed, so that a model finds exactly when the rows above its
 -- watermark landed, however long ago a worker stamped them, and reads nothing older.
 ALTER TABLE raw.events {on_cluster} ADD PROJECTION IF NOT EXISTS landings
 (
-    SELECT toStartOfInterval(ingested_at, INTERVAL 10 SECOND), kafka_topic, kafka_partition, min(kafka_offset), max(kafka_offset), count(),
+    SELECT toStartOfMinute(ingested_at), kafka_topic, kafka_partition, min(kafka_offset), max(kafka_offset), count(),
         sum(kafka_offset), sum(kafka_offset * kafka_offset)
-    GROUP BY toStartOfInterval(ingested_at, INTERVAL 10 SECOND), kafka_topic, kafka_partition
+    GROUP BY toStartOfMinute(ingested_at), kafka_topic, kafka_partition
 );
 
 ALTER TABLE raw.events {on_cluster} MATERIALIZE PROJECTION landings SETTINGS mutations_sync = 0;

@@ -72,6 +72,15 @@ def _value(item: tuple[str, Any]) -> tuple[str, Any]:
     return name, int(value) if isinstance(value, bool) else value
 
 
+def with_an_insert_that_took_hours(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    """A worker stamps a batch, repeats its insert through an outage, and lands it when the marts are long past it."""
+    half = len(events) // 2
+    landing.land(events[:half])
+    run()
+    landing.land(events[half:], hours_ago=3)
+    run()
+
+
 def in_one_run(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
     landing.land(events)
     run()
@@ -112,7 +121,14 @@ def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run:
 @pytest.mark.parametrize("seed", range(7, 7 + int(os.environ.get("REPLAY_SEEDS", "1"))))
 @pytest.mark.parametrize(
     "load",
-    [in_one_run, in_many_small_runs, newest_first, with_every_run_repeated, with_runs_that_stopped_half_way],
+    [
+        in_one_run,
+        in_many_small_runs,
+        newest_first,
+        with_every_run_repeated,
+        with_runs_that_stopped_half_way,
+        with_an_insert_that_took_hours,
+    ],
 )
 def test_the_marts_equal_a_full_rebuild_and_the_oracle(
     load: Loader, seed: int, clickhouse: Client, run: Callable[..., None]
