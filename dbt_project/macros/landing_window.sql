@@ -27,7 +27,7 @@
         {%- set windows = run_query(_read_window()).rows -%}
         {%- if windows | length == 0 -%} false
         {%- else -%}
-        ingested_at >= toDateTime64('{{ windows | map(attribute='since') | min }}', 3, 'UTC')
+        ingested_at >= toDateTime64('{{ run_query(_since(windows)).rows[0][0] }}', 3, 'UTC')
         and ({% for topic in windows | map(attribute='kafka_topic') | unique -%}
             {%- set mine = windows | selectattr('kafka_topic', 'equalto', topic) | list -%}
             {%- set partitions = mine | map(attribute='kafka_partition') | join(', ') -%}
@@ -63,26 +63,14 @@
 {%- endmacro %}
 
 {% macro _open_window(upstreams) -%}
-    insert into ops.model_windows
-        (invocation_id, model, kafka_topic, kafka_partition, low, high, since, seen_until)
+    insert into ops.model_windows (invocation_id, model, kafka_topic, kafka_partition, low, high, seen_until)
     with rewound.run != '' and rewound.ended_at + interval 10 second >= landing.seen_before as is_pending
     select
         '{{ invocation_id }}', '{{ model.name }}', landing.kafka_topic, landing.kafka_partition,
         least(any(landing.low), min(if(is_pending, toInt64(rewound.first_offset) - 1, landing.low))),
         any(landing.high),
-        least(any(landing.since), min(if(is_pending, rewound.began_at - interval 1 hour, landing.since))),
         any(landing.seen_until)
-    from (
-        select
-            windows.kafka_topic as kafka_topic, windows.kafka_partition as kafka_partition,
-            any(windows.low) as low, any(windows.high) as high,
-            any(windows.seen_before) as seen_before, any(windows.seen_until) as seen_until,
-            min(if(toInt64(landings.newest) > windows.low, landings.began_at, {{ _never() }})) as since
-        from ({{ _landing(upstreams) }}) as windows
-        inner join ({{ _landings() }}) as landings
-            on windows.kafka_topic = landings.kafka_topic and windows.kafka_partition = landings.kafka_partition
-        group by windows.kafka_topic, windows.kafka_partition
-    ) as landing
+    from ({{ _landing(upstreams) }}) as landing
     left join ({{ _rewinds() }}) as rewound
         on landing.kafka_topic = rewound.kafka_topic and landing.kafka_partition = rewound.kafka_partition
     group by landing.kafka_topic, landing.kafka_partition
@@ -127,33 +115,38 @@
         on newest.kafka_topic = mine.kafka_topic and newest.kafka_partition = mine.kafka_partition
 {%- endmacro %}
 
-{# When rows landed, from raw's ledger: one row for each partition and minute, however many events. #}
-{% macro _landings() -%}
-    select
-        kafka_topic, kafka_partition,
-        toDateTime64(toStartOfMinute(ingested_at), 3, 'UTC') as began_at, max(kafka_offset) as newest
-    from {{ source('raw', 'events') }}
-    group by kafka_topic, kafka_partition, toStartOfMinute(ingested_at)
-{%- endmacro %}
-
-{% macro _never() -%}
-    toDateTime64('2100-01-01', 3, 'UTC')
-{%- endmacro %}
-
 {# The stretches of each rewind; one that has not ended, or died, is always still to come. #}
 {% macro _rewinds() -%}
     select
         kafka_topic, kafka_partition, run,
         min(first_offset) as first_offset,
         min(at) as began_at,
-        if(max(is_done), maxIf(at, is_done), {{ _never() }}) as ended_at
+        if(max(is_done), maxIf(at, is_done), toDateTime64('2200-01-01', 3, 'UTC')) as ended_at
     from raw.rewinds
     group by kafka_topic, kafka_partition, run
 {%- endmacro %}
 
 {% macro _read_window() -%}
-    select kafka_topic, kafka_partition, max(low) as low, max(high) as high, min(toString(since)) as since
+    select kafka_topic, kafka_partition, max(low) as low, max(high) as high
     from ops.model_windows
     where model = '{{ model.name }}' and invocation_id = '{{ invocation_id }}'
     group by kafka_topic, kafka_partition
+{%- endmacro %}
+
+{# The first minute in which something above the watermarks landed, from raw's ledger: a row for each partition and
+   minute, however many events. #}
+{% macro _since(windows) -%}
+    -- None is above them: nothing is new.
+    select toString(if(count() = 0, toDateTime('2100-01-01 00:00:00', 'UTC'), min(minute)))
+    from (
+        select kafka_topic, kafka_partition, toStartOfMinute(ingested_at) as minute, max(kafka_offset) as newest
+        from {{ source('raw', 'events') }}
+        group by kafka_topic, kafka_partition, minute
+    )
+    where {% for window in windows -%}
+        {{ 'or ' if not loop.first }}(
+            kafka_topic = '{{ window.kafka_topic }}' and kafka_partition = {{ window.kafka_partition }}
+            and toInt64(newest) > {{ window.low }}
+        )
+    {%- endfor %}
 {%- endmacro %}

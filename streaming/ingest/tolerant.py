@@ -33,6 +33,8 @@ from streaming.ingest.event import EPOCH, NO_PROPERTIES, Event, Window, fits_qua
 _RAW_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _COLLISION_PREFIX: Final = "_top_level_"
+# Python takes 80 minutes for an hour and 20; ISO 8601 does not.
+_ZONE: Final = re.compile(r"[+-]\d\d(:?[0-5]\d(:?[0-5]\d(\.\d+)?)?)?$")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _SCALE: Final = Decimal(1).scaleb(-PRICE_SCALE)
 # Wide enough for Decimal(18, 6) and a refused operation (not a rounded result) beyond it.
@@ -161,6 +163,8 @@ def _from_iso(text: str) -> datetime:
         _reject("bad_timestamp", f"no zone: {quoted(text)}")
     if offset % timedelta(minutes=1):
         _reject("bad_timestamp", f"the zone is not whole minutes: {quoted(text)}")
+    if offset and not _ZONE.search(text):
+        _reject("bad_timestamp", f"the zone has more than 59 minutes: {quoted(text)}")
     return moment if offset else moment.replace(tzinfo=UTC)
 
 

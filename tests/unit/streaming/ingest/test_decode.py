@@ -153,6 +153,7 @@ def test_null_is_the_same_as_absent() -> None:
         (as_json(timestamp="yesterday"), "bad_timestamp"),
         (as_json(timestamp="2026-01-01T00:00:00"), "bad_timestamp"),
         (as_json(timestamp="2026-13-01T00:00:00Z"), "bad_timestamp"),
+        (as_json(timestamp="2026-01-01T00:00:00+00:80"), "bad_timestamp"),
         (as_json(timestamp="2026-01-02T00:00:01Z"), "timestamp_out_of_range"),
         (as_json(timestamp="1999-12-31T23:59:59Z"), "timestamp_out_of_range"),
         (as_json(timestamp="0001-01-01T00:00:00+05:00"), "timestamp_out_of_range"),
