@@ -35,7 +35,7 @@ up: setup ## Start the local stack and keep it running
 	@$(BIN)/millrace up
 
 test: setup lint ## Lint, type-check and run every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 fuzz: setup ## Decode EXAMPLES=100000 generated messages, and compare with an independent reading
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 0 -q -s tests/fuzz
