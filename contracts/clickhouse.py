@@ -17,8 +17,14 @@ from contracts.settings import Settings
 from contracts.wire import speaks_tls
 
 # Server errors that pass by themselves: time-outs, too many queries or parts, memory or disk short for
-# now, a table read-only while its replica recovers, an insert whose fate is unknown.
-_PASSING: Final = frozenset({3, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 319, 394, 425, 999})
+# now, a table read-only while its replica recovers, a shard that is away, an insert whose fate is unknown.
+_PASSING: Final = frozenset({3, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 319, 394, 425, 999})
+# For the Distributed tables of a cluster: an insert is stored when it is answered, and where two of them meet in a
+# join or IN, what one of them holds is sent to every shard.
+_ON_CLUSTER: Final = {
+    "distributed_foreground_insert": 1,
+    "distributed_product_mode": "global",
+}
 # What the client logs about a lost connection, the exception says again; the caller decides who hears it.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -34,6 +40,8 @@ def connect(settings: Settings, **options: Any) -> Client:
     """
     # One session per client would serialise threads and fail on overlap; nothing here needs sessions.
     defaults: dict[str, Any] = {"autogenerate_session_id": False, "connect_timeout": 5}
+    if settings.clickhouse_cluster:
+        defaults["settings"] = dict(_ON_CLUSTER)
     try:
         return clickhouse_connect.get_client(
             host=settings.clickhouse_host,

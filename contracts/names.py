@@ -13,6 +13,7 @@ RAW_DEAD_LETTERS: Final = "raw.dead_letters"
 INGEST_EPOCHS: Final = "raw.ingest_epochs"
 DEAD_LETTER_ACTIONS: Final = "ops.dead_letter_actions"
 RAW_REWINDS: Final = "raw.rewinds"
+RUNNING_QUERIES: Final = "raw.running_queries"
 MODEL_WATERMARKS: Final = "ops.model_watermarks"
 EXPERIMENT_RESULTS: Final = "ops.experiment_results"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
@@ -31,6 +32,8 @@ LIVE_TABLES: Final = {
     "live.page_sets": "Views of a page in a minute, as sets of hashes.",
     "live.item_sets": "Events about an item in a minute, as sets of hashes.",
 }
+# What a cluster divides among its shards by Kafka partition; everything else is the same on every server.
+SHARDED: Final = (RAW_EVENTS, RAW_DEAD_LETTERS, INGEST_EPOCHS, RAW_REWINDS, *LIVE_TABLES)
 LIVE_MODELS: Final = ("live_minute", "live_active_users", "live_top_pages", "live_top_items")
 
 ROLE_INGEST: Final = "millrace_ingest"

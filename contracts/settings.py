@@ -123,7 +123,8 @@ class Settings(BaseSettings):
     clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password")
     clickhouse_secure: bool = Field(False, description="true: HTTPS to ClickHouse")
     clickhouse_ca_file: Path | None = Field(None, description="CA certificate (PEM) of ClickHouse, when it is private")
-    clickhouse_cluster: str = Field("", pattern=r"^[A-Za-z0-9_]*$", description="Cluster of one shard; empty: one node")
+    clickhouse_cluster: str = Field("", pattern=r"^[A-Za-z0-9_]*$", description="ClickHouse cluster; empty: one node")
+    clickhouse_replicated: bool = Field(True, description="false: the cluster has no Keeper, hence no replicas")
 
     dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
     slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-…); none: log and stand-in")

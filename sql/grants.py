@@ -6,7 +6,7 @@ users in files only.
 
 from __future__ import annotations
 
-from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST, ROLE_LETTERS
+from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST, ROLE_LETTERS, RUNNING_QUERIES, SHARDED
 
 _LEDGER = "kafka_topic, kafka_partition, kafka_offset"
 _DBT_OWNS = ("staging", "intermediate", "marts", "live", "ops")
@@ -20,7 +20,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         f"SELECT({_LEDGER}) ON raw.events",
         f"SELECT({_LEDGER}) ON raw.dead_letters",
         "SELECT, INSERT ON raw.ingest_epochs",
-        "SELECT ON system.processes",
+        f"SELECT ON {RUNNING_QUERIES}",
         "SELECT, INSERT ON raw.rewinds",
     ),
     ROLE_DBT: (
@@ -46,9 +46,20 @@ LIMITS: dict[str, dict[str, int]] = {
 }
 
 
-def grant_statements(role: str) -> tuple[str, ...]:
+def grants(role: str, *, is_sharded: bool = False) -> tuple[str, ...]:
+    """Return the rights of `role` as they stand after GRANT.
+
+    With `is_sharded` also those on the shards' own tables: who reads or fills a Distributed table needs both.
+    """
+    rights = GRANTS[role]
+    if not is_sharded:
+        return rights
+    return rights + tuple(f"{right}_local" for right in rights if right.rsplit(" ", 1)[-1] in SHARDED)
+
+
+def grant_statements(role: str, *, is_sharded: bool = False) -> tuple[str, ...]:
     """Return the role's grants as SQL statements without the closing semicolon."""
-    return tuple(f"GRANT {grant} TO {role}" for grant in GRANTS[role])
+    return tuple(f"GRANT {right} TO {role}" for right in grants(role, is_sharded=is_sharded))
 
 
 def limit_statement(role: str) -> str | None:

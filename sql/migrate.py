@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from contracts.clickhouse import mapped_errors
 from contracts.errors import Permanent
 from contracts.settings import Settings
+from sql.cluster import on_cluster, render
 from sql.grants import GRANTS, grant_statements, limit_statement
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -87,10 +88,10 @@ def apply_roles(client: Client, settings: Settings) -> bool:
             "SELECT count() FROM system.user_directories WHERE type IN ('local_directory', 'replicated')"
         ).result_rows[0][0]:
             return False
-        cluster = _names(settings)["on_cluster"]
+        cluster = on_cluster(settings)
         for role in GRANTS:
             client.command(f"CREATE ROLE IF NOT EXISTS {role} {cluster}")
-            for statement in grant_statements(role):
+            for statement in grant_statements(role, is_sharded=bool(settings.clickhouse_cluster)):
                 client.command(statement.replace("GRANT ", f"GRANT {cluster} ", 1))
             limits = limit_statement(role)
             if limits:
@@ -101,7 +102,8 @@ def apply_roles(client: Client, settings: Settings) -> bool:
 def _apply(client: Client, settings: Settings, migration: Migration) -> None:
     for statement in migration.statements:
         client.command(statement)
-    client.command(_render(_LEDGER, settings))
+    for statement in render(_LEDGER, settings):
+        client.command(statement)
     client.command(
         "INSERT INTO ops.migrations (version, name, checksum) VALUES",
         data=f"({migration.version}, '{migration.name}', '{migration.checksum}')",
@@ -118,29 +120,5 @@ def _applied(client: Client) -> dict[int, str]:
 
 def _statements(text: str, settings: Settings) -> tuple[str, ...]:
     code = re.sub(r"^\s*--.*$", "", text, flags=re.MULTILINE)
-    return tuple(_render(part.strip(), settings) for part in code.split(";") if part.strip())
-
-
-def _render(statement: str, settings: Settings) -> str:
-    for name, value in _names(settings).items():
-        statement = statement.replace("{" + name + "}", value)
-    return statement
-
-
-def _names(settings: Settings) -> dict[str, str]:
-    if not settings.clickhouse_cluster:
-        return {
-            "on_cluster": "",
-            "merge_tree": "MergeTree",
-            "replacing": "ReplacingMergeTree",
-            "aggregating": "AggregatingMergeTree",
-            "replacing_by_kafka_offset": "ReplacingMergeTree(kafka_offset)",
-        }
-    path = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
-    return {
-        "on_cluster": f"ON CLUSTER '{settings.clickhouse_cluster}'",
-        "merge_tree": f"ReplicatedMergeTree({path})",
-        "replacing": f"ReplicatedReplacingMergeTree({path})",
-        "aggregating": f"ReplicatedAggregatingMergeTree({path})",
-        "replacing_by_kafka_offset": f"ReplicatedReplacingMergeTree({path}, kafka_offset)",
-    }
+    parts = [part.strip() for part in code.split(";") if part.strip()]
+    return tuple(statement for part in parts for statement in render(part, settings))

@@ -36,7 +36,7 @@ def loggers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def one_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A real ClickHouse with the migrations applied; yields settings that point at it."""
     if not clickhouse_library().exists():
         pytest.skip("ClickHouse's library is not installed: run `make setup`")
@@ -57,6 +57,12 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sett
         yield settings
     finally:
         server.kill()  # in order it takes five seconds, and nobody needs the data
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(one_clickhouse: Settings) -> Settings:
+    """Settings that point at the ClickHouse of a test: one server, or in tests/shards one of two."""
+    return one_clickhouse
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +112,8 @@ def make_settings(clickhouse_server: Settings, kafka_server: str, tmp_path: Path
             "clickhouse_host": "127.0.0.1",
             "clickhouse_port": clickhouse_server.clickhouse_port,
             "clickhouse_native_port": clickhouse_server.clickhouse_native_port,
+            "clickhouse_cluster": clickhouse_server.clickhouse_cluster,
+            "clickhouse_replicated": clickhouse_server.clickhouse_replicated,
             "kafka_broker_url": kafka_server,
             "kafka_topic": f"events-{own}",
             "kafka_group_id": f"group-{own}",

@@ -26,6 +26,8 @@ def environment(settings: Settings, folder: Path) -> Iterator[None]:
         "CLICKHOUSE_PORT": str(settings.clickhouse_port),
         "CLICKHOUSE_USER": settings.clickhouse_user,
         "CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
+        "CLICKHOUSE_CLUSTER": settings.clickhouse_cluster,
+        "CLICKHOUSE_REPLICATED": str(settings.clickhouse_replicated),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "log"),
     }

@@ -34,9 +34,9 @@
             {{ 'or ' if not loop.first }}(
                 kafka_topic = '{{ topic }}'
                 and toInt64(kafka_offset) > transform(kafka_partition, [{{ partitions }}],
-                    [{{ mine | map(attribute='low') | join(', ') }}]::Array(Int64), 9223372036854775807)
+                    [{{ mine | map(attribute='low') | join(', ') }}]::Array(Int64), toInt64(9223372036854775807))
                 and toInt64(kafka_offset) <= transform(kafka_partition, [{{ partitions }}],
-                    [{{ mine | map(attribute='high') | join(', ') }}]::Array(Int64), -1)
+                    [{{ mine | map(attribute='high') | join(', ') }}]::Array(Int64), toInt64(-1))
             )
         {%- endfor %})
         {%- endif -%}

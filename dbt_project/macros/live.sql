@@ -6,10 +6,11 @@
 {# Tell the live tables again what landed in the last `hours`, ten minutes at a time: they hold sets, so what they
    had stays as it is and what they missed is there again. For a new installation, a table that was dropped, or
    when the test live_equals_events fails: `dbt run-operation mend_live`. Each view's own statement is used, so
-   there is one definition of what live holds. #}
+   there is one definition of what live holds. On a cluster it mends the shard it is run on: once for each shard. #}
 {% macro mend_live(hours=6) -%}
     {%- set views = run_query(
-        "select name, replaceOne(name, 'fill_', '') as target, as_select from system.tables "
+        "select extract(create_table_query, ' TO ([a-z_.]+)') as target, extract(as_select, 'FROM ([a-z_.]+)') as raw, "
+        ~ "as_select from system.tables "
         ~ "where database = 'live' and engine = 'MaterializedView' and startsWith(name, 'fill_')"
     ).rows -%}
     {%- if views | length == 0 -%}
@@ -19,13 +20,29 @@
     {%- for start in range(now - (hours * 3600) | int, now + 60, 600) -%}
         {%- for view in views -%}
             {#- Bounds of the column's own type: with a DateTime the minmax index leaves out the second before it. -#}
-            {%- set landed = "(select * from raw.events where ingested_at >= toDateTime64(" ~ start
+            {%- set landed = "(select * from " ~ view['raw'] ~ " where ingested_at >= toDateTime64(" ~ start
                 ~ ", 3) and ingested_at < toDateTime64(" ~ (start + 600) ~ ", 3))" -%}
             {%- do run_query(
-                "insert into live." ~ view['target'] ~ " "
-                ~ view['as_select'] | replace('FROM raw.events', 'FROM ' ~ landed) ~ ' settings insert_deduplicate = 0'
+                "insert into " ~ view['target'] ~ " "
+                ~ view['as_select'] | replace('FROM ' ~ view['raw'], 'FROM ' ~ landed) ~ ' settings insert_deduplicate = 0'
             ) -%}
         {%- endfor -%}
     {%- endfor -%}
     {%- do log("live: told again what landed in the last " ~ hours ~ " hours", info=true) -%}
+{%- endmacro %}
+
+{# Each purchase once. Grouped rather than read with FINAL, because on a cluster FINAL sees one shard at a time. #}
+{% macro live_sales() -%}
+    select
+        minute,
+        user_id,
+        event_time,
+        event_id,
+        any(sold.device_type) as device_type,
+        any(sold.session_hash) as session_hash,
+        any(sold.item_id) as item_id,
+        any(sold.units) as units,
+        any(sold.revenue) as revenue
+    from {{ source('live', 'purchases') }} as sold
+    group by minute, user_id, event_time, event_id
 {%- endmacro %}

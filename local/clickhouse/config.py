@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from contracts.names import ROLE_DASHBOARD
-from sql.grants import GRANTS, LIMITS
+from sql.grants import GRANTS, LIMITS, grants
 
 # The whole stack is promised to fit in 4 GiB; ClickHouse refuses a query rather than take more than this.
 MEMORY_LIMIT_BYTES = 1_600_000_000
@@ -41,8 +41,10 @@ _USER = """    <{name}>
 """
 
 
-def write_config(home: Path) -> Path:
+def write_config(home: Path, *, is_shard: bool = False) -> Path:
     """Write the server's and the users' files below `home`; return the server's.
+
+    With `is_shard` the users also have their rights on a shard's own tables.
 
     Passwords are made once and kept in `passwords.json`, readable by the owner only.
     """
@@ -50,7 +52,7 @@ def write_config(home: Path) -> Path:
     log = home.parent / "log" / "clickhouse-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     users = home / "users.xml"
-    _write_private(users, _users(passwords(home)))
+    _write_private(users, _users(passwords(home), is_shard=is_shard))
     server = home / "config.xml"
     server.write_text(
         _SERVER.format(
@@ -75,10 +77,10 @@ def passwords(home: Path) -> dict[str, str]:
     return made
 
 
-def _users(secret: dict[str, str]) -> str:
+def _users(secret: dict[str, str], *, is_shard: bool) -> str:
     users = [_USER.format(name="default", password="", profile="default", grants="")]
     for role in GRANTS:
-        lines = "".join(f"<query>GRANT {grant}</query>" for grant in GRANTS[role])
+        lines = "".join(f"<query>GRANT {right}</query>" for right in grants(role, is_sharded=is_shard))
         profile = "readonly" if role == ROLE_DASHBOARD else "default"
         users.append(
             _USER.format(name=role, password=secret[role], profile=profile, grants=f"<grants>{lines}</grants>")

@@ -41,6 +41,7 @@ def export_settings(settings: Settings) -> None:
         "CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
         "CLICKHOUSE_SECURE": str(settings.clickhouse_secure).lower(),
         "CLICKHOUSE_CLUSTER": settings.clickhouse_cluster,
+        "CLICKHOUSE_REPLICATED": str(settings.clickhouse_replicated).lower(),
     }
     for name, value in values.items():
         os.environ[name] = value

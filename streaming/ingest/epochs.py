@@ -15,10 +15,10 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import mapped_errors
 from contracts.errors import Permanent, RetryLater
-from contracts.names import INGEST_EPOCHS
+from contracts.names import INGEST_EPOCHS, RUNNING_QUERIES
 from streaming.ingest.records import Partition, Span
 
-# Every insert's query id starts with this; system.processes is searched for it.
+# Every insert's query id starts with this; raw.running_queries is searched for it.
 QUERY_PREFIX: Final = "millrace-ingest:"
 # Stands in the server's error when an insert's claim is not the highest any more.
 REFUSAL: Final = "millrace: the partition has a newer owner"
@@ -32,7 +32,7 @@ INSERT INTO {INGEST_EPOCHS} (scope, kafka_topic, kafka_partition, claim)
 SELECT {{scope:String}}, row.1, row.2, (row.3, {{owner:String}})
 FROM (SELECT arrayJoin(arrayZip(
     {{topics:Array(String)}}, {{partitions:Array(UInt32)}}, {{epochs:Array(UInt64)}})) AS row)"""  # noqa: S608
-_RUNNING: Final = f"SELECT query_id FROM system.processes WHERE startsWith(query_id, '{QUERY_PREFIX}')"  # noqa: S608
+_RUNNING: Final = f"SELECT query_id FROM {RUNNING_QUERIES} WHERE startsWith(query_id, '{QUERY_PREFIX}')"  # noqa: S608
 
 # The scope of the workers.
 LIVE: Final = "ingest"

@@ -28,7 +28,7 @@ _LETTERS: Final = f"""
 (
     SELECT letter.*, length(letter.payload) AS size, new_partition, new_offset,
         multiIf(was_replayed, 'replayed', was_dropped, 'dropped', 'open') AS state
-    FROM {RAW_DEAD_LETTERS} AS letter LEFT JOIN
+    FROM {RAW_DEAD_LETTERS} AS letter GLOBAL LEFT JOIN
     (
         SELECT kafka_topic, kafka_partition, kafka_offset,
             countIf(action = 'replayed') > 0 AS was_replayed, countIf(action = 'dropped') > 0 AS was_dropped,

@@ -122,6 +122,8 @@ def worker_process(settings: Settings, *options: str, **environment: str) -> sub
         "INGEST_METRICS_PORT": str(settings.ingest_metrics_port),
         "CLICKHOUSE_HOST": settings.clickhouse_host,
         "CLICKHOUSE_PORT": str(settings.clickhouse_port),
+        "CLICKHOUSE_CLUSTER": settings.clickhouse_cluster,
+        "CLICKHOUSE_REPLICATED": str(settings.clickhouse_replicated),
         "CLICKHOUSE_USER": settings.clickhouse_user,
         "CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
         "MILLRACE_HOME": str(settings.millrace_home),

@@ -40,6 +40,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "KAFKA": settings.kafka,
         "CLICKHOUSE_HOST": settings.clickhouse_host,
         "CLICKHOUSE_PORT": str(settings.clickhouse_port),
+        "CLICKHOUSE_CLUSTER": settings.clickhouse_cluster,
+        "CLICKHOUSE_REPLICATED": str(settings.clickhouse_replicated),
         "CLICKHOUSE_USER": settings.clickhouse_user,
         "CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
         "MILLRACE_HOME": str(settings.millrace_home),

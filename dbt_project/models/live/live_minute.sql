@@ -63,7 +63,7 @@ sales as (
         count() as purchases,
         sum(sold.revenue) as revenue,
         uniqExact(session_hash) as buying_sessions
-    from {{ source('live', 'purchases') }} as sold {{ final() }}
+    from ({{ live_sales() }}) as sold
     group by minute, device_type
 
 )

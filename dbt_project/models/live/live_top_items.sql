@@ -24,7 +24,7 @@ with parts as (
         toUInt64(1) as purchases,
         units,
         revenue
-    from {{ source('live', 'purchases') }} {{ final() }}
+    from ({{ live_sales() }})
     where item_id != ''
 
 )
