@@ -67,8 +67,8 @@ bench-live: setup ## Seconds until an event is in the live models, and how fast 
 bench-marts: setup ## What a run of the marts costs after 1, 10 and 50 million events, and each question (an hour); SIZES=1000000
 	@$(BIN)/python -m benchmarks.marts $(if $(SIZES),--events $(SIZES))
 
-replay-test: setup ## Marts against rebuilds and the oracle, over SEEDS=5 histories of REPLAY_EVENTS=1000
-	@REPLAY_SEEDS=$(or $(SEEDS),5) REPLAY_EVENTS=$(or $(REPLAY_EVENTS),1000) $(BIN)/python -m pytest -n 2 --dist load tests/replay
+replay-test: setup ## Marts against rebuilds and the oracle: SEEDS=5 histories of REPLAY_EVENTS=1000, and whole logs
+	@REPLAY_SEEDS=$(or $(SEEDS),5) REPLAY_ROWS=0 REPLAY_EVENTS=$(or $(REPLAY_EVENTS),1000) $(BIN)/python -m pytest -n 2 --dist load tests/replay
 
 chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=1 to repeat an order
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),50) $(if $(SEED),--seed $(SEED))

@@ -19,6 +19,7 @@ from local.ports import free_ports
 from local.servers import clickhouse_service, kafka_service
 from local.service import RunningService
 from sql.migrate import migrate
+from tests.tables import drop_models, empty_raw
 
 # A test's broker lives for seconds: Java's second compiler would take a third of its processor time for nothing.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
@@ -85,8 +86,7 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def clickhouse(clickhouse_server: Settings) -> Iterator[Client]:
     """A client of the real ClickHouse whose raw tables are empty."""
     client = connect(clickhouse_server)
-    for table in ("raw.events", "raw.dead_letters", "raw.rewinds"):
-        client.command(f"TRUNCATE TABLE {table}")
+    empty_raw(client)
     yield client
     client.close()
 
@@ -94,10 +94,7 @@ def clickhouse(clickhouse_server: Settings) -> Iterator[Client]:
 @pytest.fixture
 def clean_marts(clickhouse: Client) -> None:
     """No models and no watermarks: dbt begins from nothing."""
-    for database in ("staging", "intermediate", "marts"):
-        clickhouse.command(f"DROP DATABASE IF EXISTS {database} SYNC")
-        clickhouse.command(f"CREATE DATABASE {database}")
-    clickhouse.command("TRUNCATE TABLE ops.model_watermarks")
+    drop_models(clickhouse)
 
 
 @pytest.fixture

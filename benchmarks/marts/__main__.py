@@ -1,7 +1,8 @@
 """What a materialization of all marts costs after short and long histories: `python -m benchmarks.marts`.
 
 Each history has a ClickHouse of its own, with the local stack's memory limit, and 250,000 events a day; then come
-runs over 50,000 new events, 1 % of them up to three days late. Prints a table and writes var/bench/marts.json.
+runs over 50,000 new events, 1 % of them up to three days late. Last comes `benchmarks.live`. Prints a table and writes
+var/bench/marts.json.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     sizes = [int(size) for size in options.events.split(",")]
     found = [_apart(size) for size in sizes]
-    report = _report(found) | {"load_before": round(load, 2)}
+    report = _report(found) | _live() | {"load_before": round(load, 2)}
     path = load_settings().millrace_home / "bench" / "marts.json"
     write_json(path, report)
     sys.stdout.write(_table(found) + f"\n{_summary(report)}written to {path}\n")
@@ -47,6 +48,18 @@ def _apart(events: int) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     sys.stderr.write(f"{events:,} events: a run takes {found['run_s']} s\n")
     return found
+
+
+def _live() -> dict[str, Any]:
+    """Return how far the live models are behind an insert, in seconds, and their slowest question, in milliseconds."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.live"], capture_output=True, text=True, check=False, cwd=root
+    )
+    if done.returncode:
+        raise SystemExit(f"benchmarks.live failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    found = json.loads((root / "var" / "bench" / "live.json").read_text())
+    return {"live_p95_s": found["live_p95_s"], "live_query_p95_ms": max(found["query_p95_ms"].values())}
 
 
 def _report(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -85,7 +98,9 @@ def _summary(report: dict[str, Any]) -> str:
     return (
         f"the longest history against the shortest: {report['incremental_ratio_50m_vs_1m']} (target 1.3)\n"
         f"bytes an event: raw {report['raw_bytes_per_event']} (target 40), marts {report['marts_bytes_per_event']}\n"
-        f"slowest question: p95 {report['query_p95_ms']} ms (target 150)\n"
+        f"slowest question: p95 {report['query_p95_ms']} ms (target 150), "
+        f"of the live ones {report['live_query_p95_ms']} ms\n"
+        f"from the insert to live: p95 {report['live_p95_s']} s (target 2)\n"
     )
 
 

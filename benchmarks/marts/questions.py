@@ -40,12 +40,29 @@ QUESTIONS: Final = {
         "SELECT path, sum(sessions), sum(converted_sessions) FROM marts.fct_journey_path "
         "WHERE session_date >= today() - 1 GROUP BY path ORDER BY 2 DESC LIMIT 20"
     ),
+    "funnels: one, a week": (
+        "SELECT step, step_name, sum(users), avg(median_seconds_from_previous) FROM marts.fct_funnel "
+        "WHERE funnel = 'product_to_purchase' AND entry_date >= today() - 7 GROUP BY 1, 2 ORDER BY 1"
+    ),
+    "funnels: by device and day, a week": (
+        "SELECT entry_date, device_type, step, sum(users) FROM marts.fct_funnel "
+        "WHERE funnel = 'search_to_purchase' AND entry_date >= today() - 7 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ),
+    "funnels: who stopped at a step": (
+        "SELECT user_id, entered_at, step_times FROM marts.fct_funnel_user "
+        "WHERE funnel = 'product_to_purchase' AND entry_date = today() - 1 AND furthest_step = 2 "
+        "ORDER BY entered_at DESC LIMIT 50"
+    ),
     "days: a month": "SELECT * FROM marts.fct_day WHERE event_date >= today() - 30 ORDER BY event_date",
     "experiments: all": "SELECT * FROM marts.fct_experiment ORDER BY 1, 2",
     "experiments: by day": "SELECT * FROM marts.fct_experiment_daily ORDER BY 1, 2, 3",
     "experiments: who was let in": (
         "SELECT experiment_name, experiment_variation, device_type, sum(exposed_users) "
         "FROM marts.fct_experiment_exposure GROUP BY 1, 2, 3"
+    ),
+    "experiments: verdicts": (
+        "SELECT experiment_name, experiment_variation, metric, lift, anytime_p, verdict, reason "
+        "FROM marts.experiment_results ORDER BY 1, 2, 3"
     ),
 }
 

@@ -19,11 +19,6 @@ pytestmark = [pytest.mark.clickhouse]
 FUNNELS = [SHOPPING, SHORT, LOOSE]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dbt")
-
-
 @pytest.fixture
 def run(clean_marts: None, clickhouse_server: Settings, folder: Path) -> RunFunnels:
     return runner(clickhouse_server, folder)

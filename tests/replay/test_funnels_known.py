@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from contracts.settings import Settings
-from local.paths import ROOT
-from streaming.produce.replay.convert import convert
-from streaming.produce.replay.mapping import load_mapping
-from streaming.produce.replay.read import read_rows
 from tests.events import Landing
 from tests.funnel_cases import Funnel
 from tests.funnel_runs import RunFunnels, runner
+from tests.replay.data_sets import log_events
 
 pytestmark = [pytest.mark.clickhouse]
-# Not all of these logs may ship with the project; they lie beside it, or where the variable says.
-DATA = Path(os.environ.get("MILLRACE_DATA") or ROOT.parent / "shared" / "data")
 # What an analyst asks of a whole period: each user once, as far as the user's best day went.
 PERIOD = """
 SELECT funnel, step, count() FROM (
@@ -38,23 +31,9 @@ LOGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dbt")
-
-
 @pytest.fixture
 def run(clean_marts: None, clickhouse_server: Settings, folder: Path) -> RunFunnels:
     return runner(clickhouse_server, folder)
-
-
-def log_events(name: str) -> pl.DataFrame:
-    path, mapping = DATA / f"{name}.csv.gz", load_mapping(name)
-    if not path.exists():
-        pytest.skip(f"{path.name} is not in {DATA}; MILLRACE_DATA names another folder")
-    events = convert(read_rows(path, mapping), mapping, name).events
-    names = ("event_id", "event_type", "event_time", "user_id", "page_url")
-    return events.select(*names, price=pl.lit(""), kafka_timestamp=pl.col("event_time"))
 
 
 def pages(name: str, steps: tuple[str, ...]) -> Funnel:

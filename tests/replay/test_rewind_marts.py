@@ -45,11 +45,6 @@ def shopping(number: int) -> list[bytes]:
     ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dbt")
-
-
 class Place:
     """A topic whose first third is missing in raw, and marts that know no better."""
 

@@ -20,11 +20,6 @@ MODELS = ("--select", "stg_events", "int_events", "int_user_daily", "int_session
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dbt")
-
-
 class Visits:
     """Lands events minute by minute and shows the sessions they make."""
 

@@ -11,6 +11,7 @@ from contracts.names import MARTS, SHARDED
 from contracts.settings import Settings
 from tests.dbt_runs import dbt
 from tests.events import Landing, history
+from tests.tables import drop_models, empty_raw
 
 # The statistics of experiments come from Python, not from dbt.
 NEEDS_PYTHON = {"experiment_results", "experiment_results_hourly"}
@@ -35,6 +36,8 @@ def test_every_mart_gives_the_same_answers_as_on_one_server(
         run_models(shards[0], tmp_path / "two")
     on_shards = contents(clickhouse)
     with connect(one_clickhouse) as alone:
+        empty_raw(alone)
+        drop_models(alone)
         Landing(alone, partitions=5).land(events)
         run_models(one_clickhouse, tmp_path / "one")
         on_one = contents(alone)

@@ -1,0 +1,19 @@
+"""A server as if nothing had happened on it."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.client import Client
+
+
+def empty_raw(client: Client) -> None:
+    """Empty the raw tables of one server."""
+    for table in ("raw.events", "raw.dead_letters", "raw.rewinds"):
+        client.command(f"TRUNCATE TABLE {table}")
+
+
+def drop_models(client: Client) -> None:
+    """Drop what dbt made, and how far it had come."""
+    for database in ("staging", "intermediate", "marts"):
+        client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
+        client.command(f"CREATE DATABASE {database}")
+    client.command("TRUNCATE TABLE ops.model_watermarks")
