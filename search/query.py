@@ -1,16 +1,18 @@
-"""Finds events in raw.events, newest first, in windows that widen until there are enough.
+"""Finds events in raw.events, newest first, in slices of time that widen until there are enough.
 
 The rows of a merged part lie by type and user, so ClickHouse cannot read them newest first. What is frequent is
-found in the first narrow window; what is rare is found by the index, which leaves few granules of all.
+found in the first narrow slice; what is rare is found by the index, which leaves few granules of all. What lies
+between is cheap by neither: how wide the next slice is follows from how many the ones before held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
 
@@ -21,7 +23,18 @@ from contracts.names import RAW_EVENTS, ROLE_DASHBOARD
 from search.fields import find
 from search.filters import Term, Value, microseconds
 
-_WINDOWS: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=30))
+_FIRST_SLICE: Final = timedelta(hours=1)
+# What reaches further back than this takes all the rest in one slice.
+_LONGEST: Final = timedelta(days=30)
+_LEAST_GROWTH, _MOST_GROWTH = 2.0, 24.0
+# A little wider than what the density so far asks for, so that the slice after it is seldom needed.
+_MARGIN: Final = 1.2
+# A UUIDv7 says when it was made; the event may have happened a little before or after by the client's clock.
+_AROUND_ID: Final = timedelta(hours=1)
+_LANDED_SOON: Final = timedelta(days=1)
+_UUID_OF_TIME: Final = 7
+# 2200 in milliseconds: an id with a later one was not made by a clock.
+_LAST_TIME: Final = 7_258_118_400_000
 _NOT_ALLOWED: Final = 497
 _MISSING: Final = frozenset({60, 81})
 _OVER_BUDGET: Final = frozenset({158, 159, 160, 307})
@@ -60,6 +73,20 @@ class Search:
     columns: tuple[str, ...] = RAW_COLUMNS
     duplicates: bool = False
 
+    @property
+    def one_event(self) -> UUID | None:
+        """The id of the only event that can match, where the terms name one."""
+        ids = [term.value for term in self.terms if term.field.name == "event_id" and term.operator == "="]
+        return UUID(str(ids[0])) if ids else None
+
+
+class Slice(NamedTuple):
+    """A stretch of event time, from and before, and before when it landed; None is without an end."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    landed: datetime | None = None
+
 
 @dataclass
 class Events:
@@ -83,29 +110,39 @@ class Events:
             RetryLater: ClickHouse is away or busy.
             Permanent: ClickHouse refuses.
         """
-        rows: list[Row] = []
-        for since in self._windows(search, now):
-            rows = self._window(search, since)
-            if len(rows) >= search.limit:
+        limit = 1 if not search.duplicates and search.one_event else search.limit
+        rows = self._around_id(search, limit)
+        width, until = _FIRST_SLICE, None
+        while len(rows) < limit:
+            since: datetime | None = now - width
+            is_last = width > _LONGEST or (search.since is not None and now - width <= search.since)
+            since = search.since if is_last else since
+            rows += self._slice(search, Slice(since, until), limit - len(rows))
+            rows = rows if search.duplicates else _once(rows)
+            if is_last:
                 break
-        return rows
+            width *= _growth(len(rows), limit)
+            until = since
+        return [_without_id(row) for row in rows]
 
-    def _windows(self, search: Search, now: datetime) -> Iterator[datetime | None]:
-        starts = [now - window for window in _WINDOWS]
-        yield from (start for start in starts if search.since is None or start > search.since)
-        yield search.since
+    def _around_id(self, search: Search, limit: int) -> list[Row]:
+        made = search.one_event and not search.duplicates and _made_at(search.one_event)
+        if not made or (search.since and made < search.since):
+            return []
+        # One that landed later than that is found by the slices that follow.
+        return self._slice(search, Slice(made - _AROUND_ID, made + _AROUND_ID, made + _LANDED_SOON), limit)
 
-    def _window(self, search: Search, since: datetime | None) -> list[Row]:
-        wanted = search.limit if search.duplicates else search.limit + search.limit // 10 + 10
+    def _slice(self, search: Search, part: Slice, limit: int) -> list[Row]:
+        wanted = limit if search.duplicates else limit + limit // 10 + 10
         while True:
-            rows = self._rows(search, since, wanted)
+            rows = self._rows(search, part, wanted)
             shown = rows if search.duplicates else _once(rows)
-            if len(shown) >= search.limit or len(rows) < wanted:
-                return [_without_id(row) for row in shown[: search.limit]]
+            if len(shown) >= limit or len(rows) < wanted:
+                return shown[:limit]
             wanted *= 2
 
-    def _rows(self, search: Search, since: datetime | None, limit: int) -> list[Row]:
-        query, parameters = statement(search, since, max(self.ahead, _LEAST_AHEAD), limit)
+    def _rows(self, search: Search, part: Slice, limit: int) -> list[Row]:
+        query, parameters = statement(search, part, max(self.ahead, _LEAST_AHEAD), limit)
         with understood_errors():
             result = self.client().query(query, parameters=parameters, settings=dict(BUDGET))
         self.read_rows += int(result.summary.get("read_rows", 0))
@@ -113,18 +150,24 @@ class Events:
         return [dict(zip(names, row, strict=True)) for row in result.result_rows]
 
 
-def statement(search: Search, since: datetime | None, ahead: timedelta, limit: int) -> tuple[str, dict[str, Value]]:
-    """Return the query of one window and its parameters. Nothing that a user wrote is part of the text."""
+def statement(search: Search, part: Slice, ahead: timedelta, limit: int) -> tuple[str, dict[str, Value]]:
+    """Return the query of one slice and its parameters. Nothing that a user wrote is part of the text."""
     tests: list[str] = []
     words: list[str] = []
     parameters: dict[str, Value] = {}
-    if since is not None:
+    if part.since is not None:
         # What happened since then cannot have landed much earlier: this leaves out whole days and parts.
         tests += [
             "event_time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')",
             "ingested_at >= fromUnixTimestamp64Micro({landed:Int64}, 'UTC')",
         ]
-        parameters |= {"since": microseconds(since), "landed": microseconds(since - ahead)}
+        parameters |= {"since": microseconds(part.since), "landed": microseconds(part.since - ahead)}
+    if part.until is not None:
+        tests.append("event_time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')")
+        parameters["until"] = microseconds(part.until)
+    if part.landed is not None:
+        tests.append("ingested_at < fromUnixTimestamp64Micro({landed_until:Int64}, 'UTC')")
+        parameters["landed_until"] = microseconds(part.landed)
     for number, term in enumerate(search.terms):
         exact, indexed, bound = term.where(f"t{number}")
         tests += exact
@@ -138,6 +181,20 @@ def statement(search: Search, since: datetime | None, ahead: timedelta, limit: i
     return query, parameters
 
 
+def _growth(found: int, limit: int) -> float:
+    """Return how many times as wide all slices together become with the next one."""
+    if not found:
+        return _MOST_GROWTH
+    return min(max(_MARGIN * limit / found, _LEAST_GROWTH), _MOST_GROWTH)
+
+
+def _made_at(event_id: UUID) -> datetime | None:
+    """Return the time in a UUIDv7 (RFC 9562, 5.7): its first 48 bits are milliseconds since 1970."""
+    milliseconds = event_id.int >> 80
+    is_of_time = event_id.version == _UUID_OF_TIME and milliseconds < _LAST_TIME
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds) if is_of_time else None
+
+
 def _columns(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     parts: list[str] = []
     parameters: dict[str, str] = {}
@@ -148,9 +205,12 @@ def _columns(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     return ", ".join(parts), parameters
 
 
-def _once(rows: Sequence[Row]) -> list[Row]:
+def _once(rows: Iterable[Row]) -> list[Row]:
     """Return the first row of each event."""
-    return list({row[""]: row for row in reversed(rows)}.values())[::-1]
+    shown: dict[Any, Row] = {}
+    for row in rows:
+        shown.setdefault(row[""], row)
+    return list(shown.values())
 
 
 def _without_id(row: Row) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from contracts.settings import Settings
 from local.clickhouse.config import passwords
 from search import query as search_query
 from search.filters import parse
-from search.query import Events, Search, statement
+from search.query import Events, Search, Slice, statement
 from sql.grants import LIMITS, limit_statement
 from tests.integration.search_tools import NOW, event, found, insert, search
 
@@ -179,6 +179,43 @@ def test_many_repeats_do_not_hide_what_is_older(settings: Settings, clickhouse: 
     assert found(settings, options=("--limit", "3")) == [0, 600, 601]
 
 
+def test_a_repeat_at_another_time_is_shown_once_where_it_was_newest(settings: Settings, clickhouse: Client) -> None:
+    same = {"event_id": UUID(int=77)}
+    insert(clickhouse, [event(10, **same), event(100, **same), event(200), event(5_000, **same)])
+    assert found(settings) == [10, 200]
+    assert found(settings, options=("--duplicates",)) == [10, 100, 200, 5_000]
+
+
+def made(at: datetime, version: int = 7) -> UUID:
+    """A UUIDv7 of that moment; of another version, an id that only looks like one."""
+    return UUID(int=(int(at.timestamp() * 1000) << 80) | (version << 76) | (2 << 62) | 5)
+
+
+@pytest.mark.parametrize("minutes_after", [0, 50, 300])
+@pytest.mark.parametrize("version", [7, 4])
+def test_an_event_is_found_by_its_id_whenever_it_was_made(
+    settings: Settings, clickhouse: Client, version: int, minutes_after: int
+) -> None:
+    name = made(NOW - timedelta(minutes=60_000 + minutes_after), version)
+    insert(clickhouse, [event(60_000, event_id=name), event(3), event(70_000)])
+    assert found(settings, f"event_id={name}") == [60_000]
+    assert found(settings, f"event_id={name}", options=("--duplicates",)) == [60_000]
+    assert found(settings, f"event_id={name}", options=("--last", "30d")) == []
+    assert found(settings, f"event_id={UUID(int=2**128 - 1)}") == []
+
+
+def test_the_id_of_an_event_leaves_the_other_days_unread(settings: Settings, clickhouse: Client) -> None:
+    name = made(NOW - timedelta(days=30))
+    insert(clickhouse, [event(43_200, event_id=name)])
+    clickhouse.command(
+        "INSERT INTO raw.events (event_id, user_id, event_time, ingested_at, kafka_offset) "
+        "SELECT generateUUIDv4(), toString(rand()), now64(6) - number, now64(3), number FROM numbers(100_000)"
+    )
+    source = Events(lambda: clickhouse)
+    assert len(source.find(Search(parse([f"event_id={name}"])), NOW)) == 1
+    assert source.read_rows < 100
+
+
 def test_json_has_every_column_and_keeps_what_the_client_wrote(settings: Settings, rows: None) -> None:
     lines = search(settings, "--json", "--where", "kafka_offset=3").text.splitlines()
     assert len(lines) == 1
@@ -237,7 +274,7 @@ def test_the_index_leaves_most_of_a_table_unread(settings: Settings, clickhouse:
     clickhouse.command(_BULK)
     clickhouse.command("OPTIMIZE TABLE raw.events FINAL")
     terms = parse([where])
-    query, parameters = statement(Search(terms), None, timedelta(days=1), 100)
+    query, parameters = statement(Search(terms), Slice(), timedelta(days=1), 100)
     plan = "\n".join(str(row[0]) for row in clickhouse.query(f"EXPLAIN indexes=1 {query}", parameters).result_rows)
     assert "Name: words" in plan
     result = clickhouse.query(query, parameters)

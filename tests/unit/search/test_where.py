@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.errors import UserError
 from search.fields import WORDS
 from search.filters import Term, parse
-from search.query import Search, statement
+from search.query import Search, Slice, statement
 from sql.migrate import MIGRATIONS
 
 _AHEAD = timedelta(days=1)
@@ -58,8 +58,8 @@ def test_any_value_in_quotes_is_read_back_and_is_never_part_of_the_query(value: 
     quoted = '"' + value.replace('"', '""') + '"'
     terms = parse([f"user={quoted} AND item=x"])
     assert [(term.field.name, term.value) for term in terms] == [("user_id", value), ("item_id", "x")]
-    query, parameters = statement(Search(terms), None, _AHEAD, 1)
-    plain, _ = statement(Search(parse(["user=z AND item=x"])), None, _AHEAD, 1)
+    query, parameters = statement(Search(terms), Slice(), _AHEAD, 1)
+    plain, _ = statement(Search(parse(["user=z AND item=x"])), Slice(), _AHEAD, 1)
     assert parameters["t0v"] == value
     assert query == plain or not any(each.isalnum() or not each.isascii() for each in value)
 
