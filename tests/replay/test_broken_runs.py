@@ -1,0 +1,86 @@
+"""Runs that die, run at once or find nothing merged leave marts that are those of a full rebuild."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from contracts.settings import Settings
+from tests.dbt_runs import PROJECT, environment
+from tests.events import Landing, history
+from tests.integration.ingest_tools import wait_until
+from tests.oracle import marts
+from tests.replay.comparison import assert_same, contents
+
+pytestmark = [pytest.mark.clickhouse]
+Run = Callable[..., None]
+HAS_FOLDED = "SELECT count() FROM ops.model_watermarks FINAL WHERE model = '{model}' AND kafka_offset >= {offset}"
+
+
+def process(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
+    """Start `dbt run` as a user does."""
+    with environment(settings, folder):
+        variables = dict(os.environ)
+    command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "run", "--project-dir", str(PROJECT)]
+    return subprocess.Popen([*command, "--profiles-dir", str(PROJECT)], env=variables, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("model", ["int_events", "int_user_daily", "int_item_users"])
+def test_a_run_that_is_killed_is_made_up_for_by_the_next(
+    model: str, clickhouse: Client, clickhouse_server: Settings, run: Run, folder: Path
+) -> None:
+    events, landing = history(11, 240), Landing(clickhouse, partitions=1)
+    landing.land(events[:100])
+    run()
+    landing.land(events[100:])
+    victim = process(clickhouse_server, folder)
+    wait_until(lambda: clickhouse.query(HAS_FOLDED.format(model=model, offset=len(events) - 1)).result_rows[0][0] > 0)
+    victim.kill()
+    assert victim.wait(10) != 0, "the run was done before it was killed"
+    landing.land(events[:50])
+    run()
+    after = contents(clickhouse)
+    run("--full-refresh")
+    assert after == contents(clickhouse)
+    for name, expected in marts(events).items():
+        assert_same(clickhouse, name, expected)
+
+
+def test_two_runs_at_once_leave_what_one_would(
+    clickhouse: Client, clickhouse_server: Settings, run: Run, folder: Path, tmp_path: Path
+) -> None:
+    events, landing = history(12, 240), Landing(clickhouse)
+    landing.land(events[:100])
+    run()
+    landing.land(events[100:170])
+    both = [process(clickhouse_server, tmp_path / name) for name in ("one", "two")]
+    landing.land(events[170:])
+    assert [each.wait(90) for each in both] == [0, 0]
+    run()
+    after = contents(clickhouse)
+    run("--full-refresh")
+    assert after == contents(clickhouse)
+    for name, expected in marts(events).items():
+        assert_same(clickhouse, name, expected)
+
+
+def test_the_marts_do_not_wait_for_merges(clickhouse: Client, run: Run) -> None:
+    """What a run computes again lies beside what it was, until a merge that may come much later."""
+    events, landing = history(13, 240), Landing(clickhouse)
+    landing.land(events[:80])
+    run()
+    try:
+        clickhouse.command("SYSTEM STOP MERGES")
+        for part in (events[80:160], events[160:], events[:60]):
+            landing.land(part)
+            run()
+        for name, expected in marts(events).items():
+            assert_same(clickhouse, name, expected)
+    finally:
+        clickhouse.command("SYSTEM START MERGES")
