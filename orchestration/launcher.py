@@ -22,7 +22,7 @@ from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
-from orchestration.worker import DRAIN, holder, lock_path
+from orchestration.worker import DRAIN, cause_of_death, holder, lock_path
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 # A cold start imports Dagster and dbt and may parse the project while the machine is busy.
@@ -99,7 +99,7 @@ class WarmLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         """Tell whether the run's process lives; one that died without a word has FAILED."""
         if holder(lock_path(self._folder, run.run_id)) is not None:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "The run's process is gone.")
+        return CheckRunHealthResult(WorkerStatus.FAILED, cause_of_death(self._folder, run.run_id))
 
     def dispose(self) -> None:
         """End the warm process; it stops what it still runs."""

@@ -38,6 +38,11 @@ def lock_path(folder: Path, run_id: str) -> Path:
     return folder / "workers" / f"{run_id}.lock"
 
 
+def note_path(folder: Path, run_id: str) -> Path:
+    """Return the file that says how a run's process died, until the run is marked as failed."""
+    return folder / "workers" / f"{run_id}.died"
+
+
 @dataclass(frozen=True)
 class Worker:
     """A living run's process: its id, and the host (or container) where that id means something."""
@@ -58,6 +63,20 @@ def holder(path: Path) -> Worker | None:
     except FileNotFoundError:
         pass
     return None
+
+
+def cause_of_death(folder: Path, run_id: str) -> str:
+    """Return why a run has no process, as its warm process found it; that one is given a moment to find out.
+
+    Run monitoring may look between the death and its discovery.
+    """
+    deadline = time.monotonic() + 2 * _REAP_SECONDS
+    while lock_path(folder, run_id).exists() and time.monotonic() < deadline:
+        time.sleep(_REAP_SECONDS / 10)
+    try:
+        return note_path(folder, run_id).read_text()
+    except FileNotFoundError:
+        return "The run's process is gone."
 
 
 class WarmProcess:
@@ -103,9 +122,12 @@ class WarmProcess:
             run_id = self._running.pop(pid, None)
             if run_id is None:
                 continue
+            if status:
+                # Before the lock goes, so that whoever looks for the process finds one or the other.
+                note_path(self._folder, run_id).write_text(_reason(os.waitstatus_to_exitcode(status)))
             lock_path(self._folder, run_id).unlink(missing_ok=True)
             if status:
-                self._bury(run_id, os.waitstatus_to_exitcode(status))
+                self._bury(run_id)
         return bool(self._running)
 
     def stop(self) -> None:
@@ -113,10 +135,10 @@ class WarmProcess:
         for pid in self._running:
             os.kill(pid, signal.SIGTERM)
 
-    def _bury(self, run_id: str, code: int) -> None:
+    def _bury(self, run_id: str) -> None:
         """Mark the run failed from a process of its own: this one must never open the event log."""
         if os.fork() == 0:
-            self._run(lambda: _report_death(run_id, code, self._reference))
+            self._run(lambda: _report_death(run_id, self._folder, self._reference))
 
     def _run(self, work: Callable[[], None]) -> NoReturn:
         """Do `work` in this new child and leave, past every exit handler of the parent."""
@@ -151,14 +173,19 @@ def _execute(run_id: str, reference: InstanceRef) -> None:
         _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
 
 
-def _report_death(run_id: str, code: int, reference: InstanceRef) -> None:
+def _reason(code: int) -> str:
+    return f"The run's process died ({f'signal {signal.Signals(-code).name}' if code < 0 else f'exit code {code}'})."
+
+
+def _report_death(run_id: str, folder: Path, reference: InstanceRef) -> None:
     from dagster._core.instance import DagsterInstance  # noqa: PLC0415 - the parent preloads it
 
-    reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    note = note_path(folder, run_id)
     with DagsterInstance.from_ref(reference) as instance:
         run = instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
-            instance.report_run_failed(run, f"The run's process died ({reason}).")
+            instance.report_run_failed(run, note.read_text())
+    note.unlink()
 
 
 def preload() -> None:
