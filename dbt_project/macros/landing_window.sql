@@ -103,10 +103,10 @@
             select
                 kafka_topic,
                 kafka_partition,
-                max(events.kafka_offset) as kafka_offset,
-                toInt64(min(events.kafka_offset)) as lowest,
+                max(days.newest) as kafka_offset,
+                toInt64(min(days.oldest)) as lowest,
                 now64(3, 'UTC') as seen_until
-            from {{ source('raw', 'events') }} as events
+            from ({{ _landed_by('toDate') }}) as days
             group by kafka_topic, kafka_partition
         )
         {%- endif %}
@@ -133,20 +133,36 @@
     group by kafka_topic, kafka_partition
 {%- endmacro %}
 
-{# The first minute in which something above the watermarks landed, from raw's ledger: a row for each partition and
-   minute, however many events. #}
+{# The first minute in which something above the watermarks landed, from raw's ledgers: first the day, in a row for
+   each partition and day of the history, then the minute, from that day on. #}
 {% macro _since(windows) -%}
+    {%- set day = "toDateTime((" ~ _first('toDate', windows) ~ "), 'UTC')" -%}
     -- None is above them: nothing is new.
-    select toString(if(count() = 0, toDateTime('2100-01-01 00:00:00', 'UTC'), min(minute)))
+    select if(first_day = toDateTime('1970-01-01', 'UTC'), '2100-01-01 00:00:00', toString(first_minute))
     from (
-        select kafka_topic, kafka_partition, toStartOfMinute(ingested_at) as minute, max(kafka_offset) as newest
-        from {{ source('raw', 'events') }}
-        group by kafka_topic, kafka_partition, minute
+        select
+            {{ day }} as first_day,
+            ({{ _first('toStartOfMinute', windows, 'where toStartOfMinute(ingested_at) >= ' ~ day) }}) as first_minute
     )
+{%- endmacro %}
+
+{% macro _first(unit, windows, condition='') -%}
+    select min(landed_in)
+    from ({{ _landed_by(unit, condition) }})
     where {% for window in windows -%}
         {{ 'or ' if not loop.first }}(
             kafka_topic = '{{ window.kafka_topic }}' and kafka_partition = {{ window.kafka_partition }}
             and toInt64(newest) > {{ window.low }}
         )
     {%- endfor %}
+{%- endmacro %}
+
+{# As the projections `days` and `landings` of raw.events hold it. #}
+{% macro _landed_by(unit, condition='') -%}
+    select
+        {{ unit }}(ingested_at) as landed_in, kafka_topic, kafka_partition,
+        min(events.kafka_offset) as oldest, max(events.kafka_offset) as newest
+    from {{ source('raw', 'events') }} as events
+    {{ condition }}
+    group by landed_in, kafka_topic, kafka_partition
 {%- endmacro %}
