@@ -6,7 +6,7 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    partition_by='toMonday(session_date)',
+    partition_by='toYYYYMM(session_date)',
     order_by='(user_id, session_date)',
     settings={'index_granularity': 256},
     query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},

@@ -25,10 +25,9 @@ events as (
 
     select *, toDate(event_time) as event_date
     from {{ ref('int_events') }} {{ final() }}
-    where user_id in (select user_id from touched)
-        and event_time >= (select toDateTime64(min(touched.event_date), 6, 'UTC') from touched)
+    where event_time >= (select toDateTime64(min(touched.event_date), 6, 'UTC') from touched)
         and event_time < (select toDateTime64(max(touched.event_date) + 1, 6, 'UTC') from touched)
-        and (user_id, toDate(event_time)) in (select user_id, touched.event_date from touched)
+        and (toDate(event_time), user_id) in (select touched.event_date, user_id from touched)
 
 ),
 

@@ -10,16 +10,17 @@
 
 with touched as (
 
-    select distinct user_id, toStartOfMonth(event_time) as month
+    select distinct user_id, toDate(event_time) as event_date
     from {{ ref('stg_events') }}
     where {{ landed('int_user_daily', 'int_sessions') }}
 
 ),
 
--- A session that a new event moved over a midnight may begin on the last day of the month before.
+-- A session that a new event moved over a midnight begins at most two days away, perhaps in another month.
 months as (
 
-    select distinct user_id, toStartOfMonth(arrayJoin([month - 2, month, month + 33])) as month from touched
+    select distinct user_id, toStartOfMonth(arrayJoin([event_date - 2, event_date, event_date + 2])) as month
+    from touched
 
 ),
 

@@ -2,13 +2,7 @@
 -- edges of a Sankey diagram. Sessions that look like a bot's are left out.
 {{ config(materialized='view') }}
 
-with days as (
-
-    select * from {{ ref('int_sessions') }} {{ final() }}
-
-),
-
-moves as (
+with moves as (
 
     select
         session_date,
@@ -17,7 +11,7 @@ moves as (
         session_id,
         user_id,
         arrayJoin(arrayZip(arrayConcat(['(entry)'], path), arrayConcat(path, ['(exit)']))) as move
-    from days
+    from {{ ref('int_sessions') }} {{ final() }}
     array join
         sessions.path as path,
         sessions.device_type as device_type,
@@ -32,7 +26,7 @@ moves as (
         session_id,
         user_id,
         arrayJoin(arrayZip(arrayConcat(['(entry)'], steps), arrayConcat(steps, ['(exit)']))) as move
-    from days
+    from {{ ref('int_sessions') }} {{ final() }}
     array join
         sessions.steps as steps,
         sessions.device_type as device_type,

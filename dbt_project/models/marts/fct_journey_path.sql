@@ -2,16 +2,10 @@
 -- Sessions that look like a bot's are left out.
 {{ config(materialized='view') }}
 
-with days as (
-
-    select * from {{ ref('int_sessions') }} {{ final() }}
-
-),
-
-sessions as (
+with sessions as (
 
     select session_date, user_id, path, device_type, purchases, revenue
-    from days
+    from {{ ref('int_sessions') }} {{ final() }}
     array join
         sessions.path as path,
         sessions.device_type as device_type,

@@ -1,66 +1,37 @@
 -- One row a session, unfolded from the rows of int_sessions (user x day with its list of sessions): when a late
--- event joins two sessions, the list is replaced as a whole, and no row is left over. Field by field, so that a
--- question reads only the fields it asks for.
+-- event joins two sessions, the list is replaced as a whole, and no row is left over. Field by field and without a
+-- subquery between, so that a question reads only the fields it asks for: a tenth of the time of reading all.
 {{ config(materialized='view') }}
 
-with days as (
-
-    select * from {{ ref('int_sessions') }} {{ final() }}
-
-)
-
 select
-    session_id,
+    sessions.session_id[number] as session_id,
     user_id,
-    client_session_id,
+    sessions.client_session_id[number] as client_session_id,
     session_date,
-    started_at,
-    ended_at,
-    duration_us / 1000000 as duration_seconds,
-    events,
-    counts as events_by_type,
-    page_views,
-    pages,
+    sessions.started_at[number] as started_at,
+    sessions.ended_at[number] as ended_at,
+    sessions.duration_us[number] / 1000000 as duration_seconds,
+    sessions.events[number] as events,
+    sessions.counts[number] as events_by_type,
+    sessions.page_views[number] as page_views,
+    sessions.pages[number] as pages,
     toUInt64(length(pages)) as unique_pages,
-    items_viewed,
+    sessions.items_viewed[number] as items_viewed,
     toUInt64(length(items_viewed)) as distinct_items_viewed,
-    search_queries,
-    referrers,
+    sessions.search_queries[number] as search_queries,
+    sessions.referrers[number] as referrers,
     toUInt64(length(referrers)) as distinct_referrers,
-    user_agent,
-    ip_address,
-    device_type,
-    country,
-    entry_page,
-    exit_page,
-    purchases,
-    revenue,
+    sessions.user_agent[number] as user_agent,
+    sessions.ip_address[number] as ip_address,
+    sessions.device_type[number] as device_type,
+    sessions.country[number] as country,
+    sessions.entry_page[number] as entry_page,
+    sessions.exit_page[number] as exit_page,
+    sessions.purchases[number] as purchases,
+    sessions.revenue[number] as revenue,
     purchases > 0 as is_converted,
-    is_bounced,
-    is_bot,
-    bot_reasons
-from days
-array join
-    sessions.session_id as session_id,
-    sessions.client_session_id as client_session_id,
-    sessions.started_at as started_at,
-    sessions.ended_at as ended_at,
-    sessions.duration_us as duration_us,
-    sessions.events as events,
-    sessions.counts as counts,
-    sessions.page_views as page_views,
-    sessions.pages as pages,
-    sessions.items_viewed as items_viewed,
-    sessions.search_queries as search_queries,
-    sessions.referrers as referrers,
-    sessions.user_agent as user_agent,
-    sessions.ip_address as ip_address,
-    sessions.device_type as device_type,
-    sessions.country as country,
-    sessions.entry_page as entry_page,
-    sessions.exit_page as exit_page,
-    sessions.purchases as purchases,
-    sessions.revenue as revenue,
-    sessions.is_bounced as is_bounced,
-    sessions.is_bot as is_bot,
-    sessions.bot_reasons as bot_reasons
+    sessions.is_bounced[number] as is_bounced,
+    sessions.is_bot[number] as is_bot,
+    sessions.bot_reasons[number] as bot_reasons
+from {{ ref('int_sessions') }} {{ final() }}
+array join arrayEnumerate(sessions.started_at) as number
