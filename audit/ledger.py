@@ -1,6 +1,6 @@
 """The cheap part: what both raw tables hold of a topic, in a few rows a partition.
 
-raw.events is read first, through its projection `landings`: a row a partition and minute. Dead letters of
+raw.events is read first, through its projection `by_day`: a row a partition and landing day. Dead letters of
 a batch are written before its events, so that by then all letters up to each partition's mark are visible.
 """
 

@@ -157,11 +157,12 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# As the projections `days` and `landings` of raw.events hold it. #}
+{# As the projections `by_day` and `by_minute` of raw.events hold it; only the days know their oldest offset. #}
 {% macro _landed_by(unit, condition='') -%}
     select
         {{ unit }}(ingested_at) as landed_in, kafka_topic, kafka_partition,
-        min(events.kafka_offset) as oldest, max(events.kafka_offset) as newest
+        {{ 'min(events.kafka_offset) as oldest,' if unit == 'toDate' }}
+        max(events.kafka_offset) as newest
     from {{ source('raw', 'events') }} as events
     {{ condition }}
     group by landed_in, kafka_topic, kafka_partition

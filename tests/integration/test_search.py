@@ -77,7 +77,7 @@ def rows(clickhouse: Client) -> None:
         ("country~fr", [2]),
         ("session=", [2, 3, 4]),
         (f"event_id={UUID(int=3)}", [3]),
-        (f"event_time={(NOW - timedelta(minutes=4)).isoformat()}", [4]),
+        pytest.param(f"event_time={(NOW - timedelta(minutes=4)).isoformat()}", [4], id="event_time"),
         ("kafka_offset=2", [2]),
         ("text~buy", [3]),
         ("text~buy cart", []),
