@@ -16,6 +16,9 @@ RAW_REWINDS: Final = "raw.rewinds"
 RUNNING_QUERIES: Final = "raw.running_queries"
 MODEL_WATERMARKS: Final = "ops.model_watermarks"
 EXPERIMENT_RESULTS: Final = "ops.experiment_results"
+INCIDENTS: Final = "ops.incidents"
+INCIDENT_ACTIONS: Final = "ops.incident_actions"
+ALERT_OUTBOX: Final = "ops.alert_outbox"
 DATABASES: Final = ("raw", "staging", "intermediate", "marts", "live", "ops")
 
 # The marts of the path so far, in the order in which the data reaches them.
@@ -40,6 +43,7 @@ ROLE_INGEST: Final = "millrace_ingest"
 ROLE_DBT: Final = "millrace_dbt"
 ROLE_DASHBOARD: Final = "millrace_dashboard"
 ROLE_LETTERS: Final = "millrace_letters"
+ROLE_RESPONDER: Final = "millrace_responder"
 
 # Dagster names that an alert, a report or a link needs outside the orchestration package.
 DBT_JOB: Final = "marts"

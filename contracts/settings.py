@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     clickhouse_replicated: bool = Field(True, description="false: the cluster has no Keeper, hence no replicas")
 
     dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
+    dashboard_url: str = Field(
+        "http://localhost:8050", min_length=1, description="Address of the dashboard, as messages link to it"
+    )
     slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-…); none: log and stand-in")
     slack_channel: str = Field("#millrace-alerts", min_length=1, description="Channel that receives alerts")
     slack_api_url: str = Field("", description="Slack API address, for tests and the local stand-in")

@@ -49,7 +49,7 @@ def _distributed(table: str, settings: Settings) -> str:
 def _named(statement: str, settings: Settings, path: str) -> str:
     is_replicated = settings.clickhouse_cluster and settings.clickhouse_replicated
     prefix, path = ("Replicated", path) if is_replicated else ("", "")
-    offset = f"{path}, kafka_offset" if path else "kafka_offset"
+    offset, version = (f"{path}, {column}" if path else column for column in ("kafka_offset", "version"))
     names = {
         "on_cluster": on_cluster(settings),
         "processes": "system.processes"
@@ -59,6 +59,7 @@ def _named(statement: str, settings: Settings, path: str) -> str:
         "replacing": f"{prefix}ReplacingMergeTree({path})",
         "aggregating": f"{prefix}AggregatingMergeTree({path})",
         "replacing_by_kafka_offset": f"{prefix}ReplacingMergeTree({offset})",
+        "replacing_by_version": f"{prefix}ReplacingMergeTree({version})",
     }
     for name, value in names.items():
         statement = statement.replace("{" + name + "}", value)

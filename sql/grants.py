@@ -6,7 +6,17 @@ users in files only.
 
 from __future__ import annotations
 
-from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST, ROLE_LETTERS, RUNNING_QUERIES, SHARDED
+from contracts.names import (
+    INCIDENT_ACTIONS,
+    INCIDENTS,
+    ROLE_DASHBOARD,
+    ROLE_DBT,
+    ROLE_INGEST,
+    ROLE_LETTERS,
+    ROLE_RESPONDER,
+    RUNNING_QUERIES,
+    SHARDED,
+)
 
 _LEDGER = "kafka_topic, kafka_partition, kafka_offset"
 _DBT_OWNS = ("staging", "intermediate", "marts", "live", "ops")
@@ -36,7 +46,15 @@ GRANTS: dict[str, tuple[str, ...]] = {
         f"SELECT({_LEDGER}) ON raw.events",
         "SELECT, INSERT ON ops.dead_letter_actions",
     ),
-    ROLE_DASHBOARD: ("SELECT ON marts.*", "SELECT ON live.*", "SELECT ON raw.events"),
+    # The dashboard's role may write nothing at all, so whoever acknowledges from there does it as this one.
+    ROLE_RESPONDER: (f"SELECT ON {INCIDENTS}", f"SELECT, INSERT ON {INCIDENT_ACTIONS}"),
+    ROLE_DASHBOARD: (
+        "SELECT ON marts.*",
+        "SELECT ON live.*",
+        "SELECT ON raw.events",
+        f"SELECT ON {INCIDENTS}",
+        f"SELECT ON {INCIDENT_ACTIONS}",
+    ),
 }
 
 # What one query of a role may take at most, in seconds and bytes: a curious search of raw.events must leave
