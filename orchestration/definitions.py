@@ -14,6 +14,7 @@ from orchestration.resources.clickhouse import ClickHouse
 from orchestration.resources.dbt import InProcessDbt
 from orchestration.sensors.after_marts import analyses, dbt_tests
 from orchestration.sensors.alerts import alerts
+from orchestration.sensors.observations import observations
 from orchestration.sensors.raw_rows import raw_rows
 from orchestration.sensors.retention import old_runs
 from orchestration.sensors.run_failures import run_failures
@@ -22,7 +23,7 @@ defs = dg.Definitions(
     assets=[*raw_specs(load_settings()), dbt_models, experiment_looks],
     asset_checks=[item_sales_within_expected],
     jobs=[marts_job, analyses_job, tests_job],
-    sensors=[raw_rows, analyses, dbt_tests, alerts, run_failures, old_runs],
+    sensors=[raw_rows, observations, analyses, dbt_tests, alerts, run_failures, old_runs],
     resources={"clickhouse": ClickHouse(), "dbt": InProcessDbt()},
     executor=dg.in_process_executor,
 )

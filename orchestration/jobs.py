@@ -9,18 +9,17 @@ import dagster as dg
 from contracts.names import DBT_JOB
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.experiment_results import experiment_looks
+from orchestration.assets.freshness import ANALYSES
 from orchestration.checks.item_sales import item_sales_within_expected
 
 TESTS_JOB: Final = "dbt_tests"
 ANALYSES_JOB: Final = "analyses"
 
 _models = dg.AssetSelection.assets(*dbt_models.keys)
-# Read by the minute, not by the second, and half of the cost of a run: not in every run.
-_ANALYSES: Final = ("fct_experiment", "experiment_results", "fct_funnel")
 _streamed = (
     _models
     & dg.AssetSelection.assets(
-        *(key for key in dbt_models.keys if key.path[0] == "marts" and not key.path[1].startswith(_ANALYSES))
+        *(key for key in dbt_models.keys if key.path[0] == "marts" and not key.path[1].startswith(ANALYSES))
     ).upstream()
 )
 

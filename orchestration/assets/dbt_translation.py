@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator
+from dagster_dbt import DagsterDbtTranslator, DbtProject
+
+from orchestration.assets.freshness import freshness_of
 
 HOPS: Final = ("raw", "staging", "intermediate", "marts", "live")
 DEFAULT_OWNERS: Final = ("team:analytics",)
@@ -14,6 +16,13 @@ DEFAULT_OWNERS: Final = ("team:analytics",)
 
 class MillraceTranslator(DagsterDbtTranslator):
     """Keys are `schema/table` as in ClickHouse, groups are the hop words, descriptions come from YAML."""
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """Return what dagster-dbt makes of a node, and of a mart how fresh it has to be."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if spec.group_name != "marts":
+            return spec
+        return spec.replace_attributes(freshness_policy=freshness_of(spec.key.path[-1]))
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Return `schema/name`: what one types in ClickHouse is what one finds in the lineage."""

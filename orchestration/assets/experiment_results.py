@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clock import SystemClock
 from contracts.names import EXPERIMENT_RESULTS
+from orchestration.assets.freshness import ANALYSED
 from orchestration.experiments.columns import RESULT_SCHEMA
 from orchestration.experiments.results import STATS_COLUMNS, experiment_results
 from orchestration.experiments.settings import load_settings as load_experiments
@@ -43,6 +44,7 @@ LIMIT 1 BY experiment_name, experiment_variation, control_variation, metric, pla
     owners=["team:analytics"],
     description="Every look at every experiment: lift, intervals that may be looked at all day, sample ratio, verdict.",
     metadata={"dagster/table_name": EXPERIMENT_RESULTS},
+    freshness_policy=ANALYSED,
 )
 def experiment_looks(clickhouse: ClickHouse) -> dg.MaterializeResult[Any]:
     """Judge each experiment as it stands and add the look to the table.

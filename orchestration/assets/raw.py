@@ -15,11 +15,16 @@ def table_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("."))
 
 
+def topic_key(entry: str) -> dg.AssetKey:
+    """Return the asset key of an entry of KAFKA_TOPIC: a topic, or a pattern."""
+    return dg.AssetKey(["kafka", entry])
+
+
 def raw_specs(settings: Settings) -> list[dg.AssetSpec]:
     """Return the Kafka topics (or patterns), raw and live tables, each depending on the hop before it."""
     topics = [
         dg.AssetSpec(
-            key=["kafka", topic],
+            key=topic_key(topic),
             description="Clickstream events as clients send them: JSON, keyed by user.",
             group_name="kafka",
             kinds={"kafka"},

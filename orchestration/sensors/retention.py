@@ -1,9 +1,15 @@
-"""Deletes old runs: at a run every few seconds the event log would grow by gigabytes a week."""
+"""Deletes old runs: at a run every few seconds the event log would grow by gigabytes a week.
 
-from datetime import timedelta
+It reads and writes Dagster's own storage only; when that is down, no sensor ticks at all.
+"""
+
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
+from dagster._core.instance import RUNLESS_RUN_ID
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from contracts.clock import SystemClock
 from contracts.names import DBT_JOB
@@ -13,6 +19,8 @@ INTERVAL_SECONDS: Final = 300
 # 180 kB a run: three hours at the streaming cadence are about 400 MB.
 KEEP_GOOD: Final = timedelta(hours=3)
 KEEP_FAILED: Final = timedelta(days=14)
+# Three assets every 20 seconds, 3 kB each time.
+KEEP_OBSERVATIONS: Final = timedelta(days=3)
 # A tick has a minute; deleting takes some milliseconds a run, and 5 minutes bring about 60 new ones.
 _AT_ONCE: Final = 200
 
@@ -20,7 +28,7 @@ _AT_ONCE: Final = 200
 @dg.sensor(
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Deletes successful runs after 3 hours and failed or cancelled ones after 14 days.",
+    description="Deletes successful runs after 3 hours, failed or cancelled ones after 14 days, observations after 3.",
 )
 def old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Delete what is old; the marts and the checks' latest results stay, as newer runs hold them."""
@@ -36,4 +44,23 @@ def old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
             for run in context.instance.get_runs(old, limit=_AT_ONCE, ascending=True):
                 context.instance.delete_run(run.run_id)
                 deleted += 1
+    forget_observations(context.instance, now - KEEP_OBSERVATIONS)
     return dg.SkipReason(f"Deleted {deleted} old runs." if deleted else "No run is old enough to delete.")
+
+
+def forget_observations(instance: dg.DagsterInstance, before: datetime) -> None:
+    """Delete the observations made before a moment (zone-aware); no run holds them, so no run takes them along."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return
+    table = SqlEventLogStorageTable
+    old = table.delete().where(
+        table.c.run_id == RUNLESS_RUN_ID,
+        table.c.dagster_event_type == dg.DagsterEventType.ASSET_OBSERVATION.value,
+        table.c.timestamp < before.astimezone(UTC).replace(tzinfo=None),
+    )
+    # SQLite keeps them twice: in the file of what no run did, and in the index over all runs.
+    with storage.run_connection(RUNLESS_RUN_ID) as connection:
+        connection.execute(old)
+    with storage.index_connection() as connection:
+        connection.execute(old)

@@ -2,6 +2,7 @@
 
 Not Dagster's `@run_failure_sensor`: that one moves on when a message could not be sent, handles five runs
 a tick, and would post every 5 seconds while a model is broken.
+Slack down: the messages are kept in the cursor and the tick says so.
 """
 
 from typing import Final

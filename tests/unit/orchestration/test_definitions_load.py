@@ -26,6 +26,7 @@ print(json.dumps({
     "parents": {k.to_user_string(): [p.to_user_string() for p in graph.get(k).parent_keys] for k in keys},
     "owners": {k.to_user_string(): len(graph.get(k).owners) for k in keys},
     "kinds": {k.to_user_string(): sorted(graph.get(k).kinds) for k in keys},
+    "fresh": [k.to_user_string() for k in keys if graph.get(k).freshness_policy],
     "checks": [k.to_user_string() for k in graph.asset_check_keys],
     "jobs": sorted(repository.job_names),
     "sensors": sorted(s.name for s in repository.sensor_defs),
@@ -91,10 +92,16 @@ def test_every_asset_has_an_owner_and_kinds(loaded: dict) -> None:
     assert loaded["kinds"]["marts/fct_item"] == ["clickhouse", "dbt"]
 
 
+def test_every_mart_says_how_fresh_it_has_to_be(loaded: dict) -> None:
+    assert loaded["fresh"] == sorted(key for key, group in loaded["assets"].items() if group == "marts")
+
+
 def test_the_names_others_rely_on_exist(loaded: dict) -> None:
     assert f"marts/fct_item_hourly:{ITEM_SALES_CHECK}" in loaded["checks"]
     assert DBT_JOB in loaded["jobs"]
-    assert loaded["sensors"] == ["alerts", "analyses", "dbt_tests", "old_runs", "raw_rows", "run_failures"]
+    assert loaded["sensors"] == [
+        *("alerts", "analyses", "dbt_tests", "observations", "old_runs", "raw_rows", "run_failures")
+    ]
 
 
 def test_loading_does_not_hold_dbt_in_memory(loaded: dict) -> None:
