@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from orchestration.event_log import FOLDER
 from orchestration.resources.dbt_project import ROOT
 
 
@@ -21,6 +23,15 @@ def prepare_home(folder: Path) -> None:
     with (folder / ".prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.copyfile(ROOT / "dagster.yaml", folder / "dagster.yaml")
+        is_new = not (folder / FOLDER).exists()
         with dg.DagsterInstance.from_config(str(folder)) as instance:
+            if is_new:
+                _close_runs(instance)
             instance.get_runs_count()
             instance.event_log_storage.has_asset_key(dg.AssetKey("none"))  # creates the event log's index
+
+
+def _close_runs(instance: dg.DagsterInstance) -> None:
+    """Mark what has not ended as failed: its events are in another log, so nothing would ever end it."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)):
+        instance.report_run_failed(run, "The event log was made anew while the run had not ended.")
