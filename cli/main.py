@@ -16,7 +16,7 @@ from contracts.errors import MillraceError, UserError
 # In the order of the help. Each is the function of its name in the module of its name, or that module's `app`.
 COMMANDS = (
     *("demo", "up", "status", "doctor", "migrate"),
-    *("produce", "replay", "ingest", "dead-letters", "rewind", "audit", "events"),
+    *("produce", "replay", "ingest", "dead-letters", "rewind", "audit", "events", "dashboard"),
 )
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)

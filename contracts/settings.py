@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     dashboard_url: str = Field(
         "http://localhost:8050", min_length=1, description="Address of the dashboard, as messages link to it"
     )
+    dashboard_port: Port = Field(8050, description="Port of the dashboard")
+    dashboard_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address the dashboard listens on; 0.0.0.0 for all, as a container needs"
+    )
     slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-…); none: log and stand-in")
     slack_channel: str = Field("#millrace-alerts", min_length=1, description="Channel that receives alerts")
     slack_api_url: str = Field("", description="Slack API address, for tests and the local stand-in")

@@ -48,19 +48,27 @@ GRANTS: dict[str, tuple[str, ...]] = {
     ),
     # The dashboard's role may write nothing at all, so whoever acknowledges from there does it as this one.
     ROLE_RESPONDER: (f"SELECT ON {INCIDENTS}", f"SELECT, INSERT ON {INCIDENT_ACTIONS}"),
+    # Marts are views, which are read with the rights of whoever asks: hence also what they are made of.
     ROLE_DASHBOARD: (
-        "SELECT ON marts.*",
-        "SELECT ON live.*",
+        *(f"SELECT ON {database}.*" for database in ("marts", "live", "intermediate")),
         "SELECT ON raw.events",
+        f"SELECT({_LEDGER}, error_class, ingested_at) ON raw.dead_letters",
+        "SELECT ON ops.experiment_results",
+        "SELECT ON ops.model_watermarks",
         f"SELECT ON {INCIDENTS}",
         f"SELECT ON {INCIDENT_ACTIONS}",
     ),
 }
 
-# What one query of a role may take at most, in seconds and bytes: a curious search of raw.events must leave
-# ingest its memory.
+# What a role may take at most, in seconds and bytes a query and queries at a time: a curious search of raw.events
+# must leave ingest its memory.
 LIMITS: dict[str, dict[str, int]] = {
-    ROLE_DASHBOARD: {"max_execution_time": 30, "max_memory_usage": 800_000_000},
+    ROLE_DASHBOARD: {
+        "max_execution_time": 30,
+        "max_memory_usage": 800_000_000,
+        "max_bytes_to_read": 20_000_000_000,
+        "max_concurrent_queries_for_user": 12,
+    },
 }
 
 

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "streaming": {"contracts"},
     "orchestration": {"contracts", "audit"},
     "search": {"contracts", "streaming"},
+    "dashboard": {"contracts", "search"},
     "sql": {"contracts"},
     "local": {"contracts", "audit", "sql", "streaming", "orchestration"},
 }

@@ -1,0 +1,1 @@
+"""Answers as HTML and SVG. What people see is drawn here, on the server: pages work without a script."""

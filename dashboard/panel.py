@@ -1,0 +1,138 @@
+"""What a page is made of: panels, each with its question, how it is drawn, and how old its data may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from markupsafe import Markup
+
+from contracts.errors import MillraceError, RetryLater
+from dashboard.database import Answer, Database, NotThere, TooMuch
+from dashboard.filters import Filters
+from dashboard.questions import questions
+
+State = Literal["ok", "empty", "error"]
+Source = Literal["live", "marts", "raw", "none"]
+Answers = Mapping[str, Answer]
+Draw = Callable[[Filters, Answers], Markup]
+# Older than this, a tile is stale: live tables follow each insert, marts each run.
+STALE_SECONDS: Final[Mapping[Source, int]] = {"live": 30, "raw": 30, "marts": 120, "none": 0}
+_EMPTY: Final = Answer((), (), datetime.min.replace(tzinfo=UTC))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a page.
+
+    Args:
+        name: in addresses and of its element.
+        title: as people read it.
+        question: whose answer it shows and gives for download.
+        draw: makes HTML of the answers.
+        source: where the data comes from, which says how old it may be.
+        empty: what to say when there are no rows.
+        also: more questions that it needs; a table of theirs that is missing counts as empty.
+        wide: takes the whole width.
+        hint: a sentence under the title.
+    """
+
+    name: str
+    title: str
+    question: str
+    draw: Draw
+    source: Source = "marts"
+    empty: str = "Nothing in this stretch of time with these filters."
+    also: tuple[str, ...] = ()
+    wide: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Args:
+        name: its path without the slash.
+        title: in the menu and as heading.
+        lead: a sentence on what it answers.
+        panels: in order.
+        filters: that it offers, in order.
+        ranges: of time that it offers.
+        default_range: where the address names none.
+        refresh_seconds: between two looks of an open page.
+    """
+
+    name: str
+    title: str
+    lead: str
+    panels: tuple[Panel, ...]
+    filters: tuple[str, ...]
+    ranges: tuple[str, ...] = ("24h", "7d", "30d", "90d", "1y", "all")
+    default_range: str = "7d"
+    refresh_seconds: int = 10
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A panel with what there is to see now.
+
+    Args:
+        state: error has a sentence as body.
+        as_of: up to when the data is complete; None where nobody knows.
+        is_away: the error is that ClickHouse cannot be reached or is busy, which passes.
+    """
+
+    panel: Panel
+    state: State
+    body: Markup
+    as_of: datetime | None = None
+    is_away: bool = field(default=False)
+
+    @property
+    def stale_seconds(self) -> int:
+        """From which age on the panel is stale."""
+        return STALE_SECONDS[self.panel.source]
+
+
+async def show(panel: Panel, filters: Filters, database: Database) -> Shown:
+    """Ask the panel's questions and draw it; what goes wrong is a sentence in its place."""
+    parameters = filters.parameters()
+    asked: dict[str, Future[Answer]] = {
+        name: database.ask(questions()[name], parameters) for name in (panel.question, *panel.also, "freshness")
+    }
+    results = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
+    by_name = dict(zip(asked, results, strict=True))
+    main = by_name[panel.question]
+    if isinstance(main, BaseException):
+        return _failed(panel, main)
+    fresh = by_name["freshness"]
+    as_of = None if isinstance(fresh, BaseException) else _as_of(panel, main, fresh)
+    if not main.rows:
+        return Shown(panel, "empty", Markup("<p>{}</p>").format(panel.empty), as_of)
+    answers = {name: _EMPTY if isinstance(result, BaseException) else result for name, result in by_name.items()}
+    return Shown(panel, "ok", panel.draw(filters, answers), as_of)
+
+
+def _failed(panel: Panel, error: BaseException) -> Shown:
+    if isinstance(error, NotThere):
+        return Shown(panel, "empty", Markup("<p>Not built yet: the first run of the marts makes it.</p>"))
+    if isinstance(error, TooMuch):
+        words = "This needs more than a question may take. Choose a shorter time or more filters."
+    elif isinstance(error, RetryLater):
+        words = "ClickHouse cannot be reached or is busy. This page tries again by itself."
+    elif isinstance(error, MillraceError):
+        words = f"ClickHouse refuses: {str(error)[:200]}"
+    else:
+        raise error
+    return Shown(panel, "error", Markup("<p>{}</p>").format(words), is_away=isinstance(error, RetryLater))
+
+
+def _as_of(panel: Panel, answer: Answer, fresh: Answer) -> datetime | None:
+    """Return up to when the answer is complete: what it was made of, but not later than it was asked for."""
+    found: Any = fresh.rows[0].get(panel.source) if fresh.rows else None
+    return min(found, answer.asked_at) if isinstance(found, datetime) else None

@@ -1,0 +1,14 @@
+-- Users who were seen in the stretch, by their last device.
+-- keep: 5 s
+SELECT last_device AS value, count() AS users, countIf(purchases > 0) AS buyers, sum(revenue) AS all_revenue
+FROM marts.fct_user
+WHERE last_seen_at >= {since:DateTime('UTC')} AND last_seen_at < {until:DateTime('UTC')}
+    AND ({any_device:UInt8} OR last_device = {device:String})
+    AND ({any_country:UInt8} OR last_country = {country:String})
+    AND ({any_type:UInt8} OR multiIf(
+        {type:String} = 'page_view', views, {type:String} = 'click', clicks,
+        {type:String} = 'add_to_cart', add_to_carts, {type:String} = 'search', searches,
+        {type:String} = 'purchase', purchases, total_interactions) > 0)
+GROUP BY value
+ORDER BY users DESC, value
+LIMIT 20

@@ -1,0 +1,36 @@
+"""The questions: SQL in files, with bound parameters that the pages really give, and none but reading."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from dashboard.filters import Filters
+from dashboard.pages import PAGES
+from dashboard.questions import Question, questions
+
+GIVEN = set(Filters({}, datetime.now(UTC)).parameters())
+ALL = questions().values()
+
+
+@pytest.mark.parametrize("question", ALL, ids=lambda question: question.name)
+def test_a_question_says_what_it_asks_and_takes_what_the_filters_give(question: Question) -> None:
+    assert question.meaning.endswith(".")
+    assert question.parameters <= GIVEN
+    assert re.match(r"(SELECT|WITH)\b", question.sql)
+    assert ";" not in question.sql
+
+
+def test_every_panel_has_its_questions_and_every_question_its_use() -> None:
+    panels = [panel for page in PAGES for panel in page.panels]
+    used = {name for panel in panels for name in (panel.question, *panel.also)} | {"freshness"}
+    used |= {name for name in questions() if name.startswith("options_")}
+    assert used == set(questions())
+
+
+def test_a_panels_name_is_its_own_on_its_page() -> None:
+    for page in PAGES:
+        names = [panel.name for panel in page.panels]
+        assert len(names) == len(set(names)), page.name
