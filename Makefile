@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments bench-live
+.PHONY: bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments bench-live bench-detector
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-search: setup ## Milliseconds that a search of ROWS=50000000 raw events ta
 bench-experiments: setup ## False alarms and power of the experiment statistics, simulated (minutes)
 	@$(BIN)/python -m benchmarks.experiments
 
+bench-detector: setup ## False alerts and recall of the item-sales rules on simulated weeks (minutes); WEEKS=12
+	@$(BIN)/python -m benchmarks.detector $(if $(WEEKS),--weeks $(WEEKS))
+
 bench-live: setup ## Seconds until an event is in the live models, and how fast they answer, at 5,000 events/s
 	@$(BIN)/python -m benchmarks.live
 
@@ -81,8 +84,9 @@ lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --quiet --output-file requirements.lock
 
-docs: setup ## Write the pages that are made from lists in the code (docs/metrics.md)
+docs: setup ## Write the pages that are made from lists in the code (docs/metrics.md, docs/checks.md)
 	@$(BIN)/python -m contracts.metrics_page
+	@$(BIN)/python -m orchestration.checks.catalogue_page
 
 clean: ## Remove the data of the local stack (not .venv, not .local)
 	@rm -rf var

@@ -138,10 +138,19 @@ class Settings(BaseSettings):
     slack_channel: str = Field("#millrace-alerts", min_length=1, description="Channel that receives alerts")
     slack_api_url: str = Field("", description="Slack API address, for tests and the local stand-in")
 
+    alert_sales_rule: Annotated[Literal["significant", "plain"], BeforeValidator(_lower)] = Field(
+        "significant", description="plain: any item at ALERT_SALES_RATIO times its average hour, without a test"
+    )
     alert_sales_ratio: float = Field(
-        1.5, gt=1, description="An item's hourly sales alert above this multiple of the expected sales"
+        1.5, gt=1, description="An item's hourly sales alert from this multiple of the expected sales on"
     )
     alert_sales_min: int = Field(20, ge=1, description="Volume floor: fewer sales than this in the hour never alert")
+    alert_drop_ratio: float = Field(
+        0.5, gt=0, lt=1, description="A drop alerts from this part of the expected value down"
+    )
+    alert_false_share: float = Field(
+        0.01, gt=0, le=0.5, description="Of the alerts about something remarkable, this share is false at most"
+    )
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -2,58 +2,97 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import dagster as dg
+import numpy as np
 import polars as pl
+import pytest
 
 from contracts.settings import Settings
-from orchestration.checks.item_sales import hours_to_judge, markdown_table, verdict
+from orchestration.checks.item_sales import HISTORY_HOURS, HourOfSales, hours_to_judge, sales_verdict
+from orchestration.checks.item_sales_baseline import Sales
 
 HOUR = datetime(2026, 5, 4, 13, tzinfo=UTC)
-SETTINGS = Settings(_env_file=None, alert_sales_ratio=1.5, alert_sales_min=20)
+SETTINGS = Settings(_env_file=None)
 
 
-def items(*rows: tuple[str, str, int, int]) -> pl.DataFrame:
-    schema = {"item_id": pl.String, "item_category": pl.String, "sales": pl.Int64, "history": pl.Int64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+def hour(sales: dict[str, float], per_hour: float = 10.0, *, running: bool = True) -> HourOfSales:
+    """An hour with these sales, after a day in which every item sold `per_hour`."""
+    items = pl.DataFrame(
+        {"item_id": list(sales), "item_category": ["sho|es"] * len(sales), "sales": [float(n) for n in sales.values()]},
+        schema={"item_id": pl.String, "item_category": pl.String, "sales": pl.Float64},
+    )
+    places = np.tile(np.arange(len(sales)), 24)
+    hours = np.repeat(np.arange(HISTORY_HOURS - 24, HISTORY_HOURS), len(sales))
+    kept = slice(None) if per_hour else slice(0)
+    counts = np.full(places.size, per_hour)
+    return HourOfSales(HOUR, running, items, Sales(len(sales), HISTORY_HOURS, places[kept], hours[kept], counts[kept]))
 
 
-def test_a_spike_across_the_full_hour_is_still_judged_for_ten_minutes() -> None:
-    assert hours_to_judge(HOUR.replace(minute=3)) == [HOUR.replace(hour=12), HOUR]
-    assert hours_to_judge(HOUR.replace(minute=10)) == [HOUR]
+def others(count: int, sales: float = 10.0) -> dict[str, float]:
+    return {f"i{number}": sales for number in range(1, count + 1)}
 
 
-def test_a_spike_fails_as_a_warning_with_the_item_in_a_table() -> None:
-    result = verdict([(HOUR, items(("i1", "shoes", 90, 100), ("i2", "hats", 200, 2000)))], SETTINGS)
+def test_the_hour_before_is_judged_until_the_next_one_is_complete() -> None:
+    before = HOUR.replace(hour=12)
+    for minute in (0, 59):
+        assert hours_to_judge(HOUR.replace(minute=minute)) == [(before, False), (HOUR, True)]
+
+
+def test_a_spike_fails_as_a_warning_that_explains_itself() -> None:
+    result = sales_verdict([hour({"hot": 90, **others(30)})], SETTINGS)
     assert not result.passed
     assert result.severity is dg.AssetCheckSeverity.WARN
-    assert "| i1 | shoes | 2026-05-04 13:00 | 90 | 10.0 | 9.0 |" in result.metadata["offending"].value
-    assert "Item i1 sold 90" in result.description
+    assert "Item hot sold 90 in the hour of 2026-05-04 13:00 UTC, expected 10.0 (9.0x)" in result.description
+    metadata = {name: value.value for name, value in result.metadata.items()}
+    assert "| hot | sho\\|es | 2026-05-04 13:00 | 90 | 10.0 | 9.0 |" in metadata["offending"]
+    assert metadata["offending_items"] == ["hot"]
+    assert (metadata["observed"], metadata["expected"], metadata["ratio"]) == (90, 10, 9)
+    assert metadata["sample_size"] == 390
+    assert metadata["group"] == "remarkable"
+    assert metadata["held_back"] == ""
+    assert metadata["detector"].startswith("significant: ")
+
+
+def test_a_spike_is_drawn_beside_what_was_expected() -> None:
+    result = sales_verdict([hour({"hot": 90, **others(30)})], SETTINGS)
+    chart = json.loads(json.dumps(result.metadata["chart"].value))
+    assert len(chart["times"]) == len(chart["observed"]) == len(chart["expected"]) == len(chart["upper"]) == 48
+    assert chart["times"][-1] == "2026-05-04T13:00:00+00:00"
+    assert chart["observed"][-2:] == [10, 90]
+    assert chart["expected"][-2:] == pytest.approx([10, 10], rel=0.01)
+    assert chart["observed"][-1] > chart["upper"][-1] > chart["expected"][-1]
+    assert "observed" in result.metadata["plot"].value
+
+
+def test_the_worst_of_both_hours_comes_first_and_an_item_is_named_once() -> None:
+    result = sales_verdict([hour({"hot": 60, **others(30)}), hour({"hot": 90, "b": 40, **others(30)})], SETTINGS)
+    assert result.metadata["offending_items"].value == ["hot", "b"]
+    assert result.metadata["observed"].value == 90
+
+
+def test_the_plain_rule_is_named_in_its_verdict() -> None:
+    plain = Settings(_env_file=None, alert_sales_rule="plain")
+    result = sales_verdict([hour({"a": 25, **others(30)}, per_hour=14.0)], plain)
+    assert result.metadata["offending_items"].value == ["a"]
+    assert result.metadata["detector"].value.startswith("plain: 1.5 times")
+    assert sales_verdict([hour({"a": 25, **others(30, 14.0)}, per_hour=14.0)], SETTINGS).passed
 
 
 def test_without_preceding_sales_it_passes_and_says_so() -> None:
-    result = verdict([(HOUR, items(("i1", "shoes", 90, 0)))], SETTINGS)
+    result = sales_verdict([hour({"a": 90, "b": 10}, per_hour=0)], SETTINGS)
     assert result.passed
     assert "Not enough history" in result.description
 
 
 def test_an_empty_shop_passes() -> None:
-    assert verdict([(HOUR, items())], SETTINGS).passed
+    assert sales_verdict([hour({})], SETTINGS).passed
 
 
 def test_a_long_table_is_cut_with_a_note() -> None:
-    many = pl.DataFrame(
-        {
-            "item_id": [f"i{n}" for n in range(60)],
-            "item_category": ["a|b"] * 60,
-            "hour": ["h"] * 60,
-            "sales": [30] * 60,
-            "expected": [1.0] * 60,
-            "ratio": [30.0] * 60,
-        }
-    )
-    table = markdown_table(many)
-    assert table.count("\n| i") == 50
+    crowd = {f"hot{number}": 90.0 for number in range(60)}
+    table = sales_verdict([hour({**crowd, **others(600)})], SETTINGS).metadata["offending"].value
+    assert table.count("\n| hot") == 50
     assert table.endswith("and 10 more")
-    assert "a\\|b" in table
