@@ -1,6 +1,6 @@
 """Every dbt model as an asset and every dbt test as an asset check, run by dbt in this process."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -15,6 +15,7 @@ from orchestration.assets.table_metadata import table_metadata
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.resources.dbt import InProcessDbt, NodeResult
 from orchestration.resources.dbt_project import manifest
+from orchestration.resources.dbt_views import remember_views, unchanged_views
 
 _TRANSLATOR: Final = MillraceTranslator()
 _DONE: Final = {"success", "no-op"}
@@ -64,10 +65,13 @@ def dbt_models(
     context: dg.AssetExecutionContext, dbt: InProcessDbt, clickhouse: ClickHouse
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Run what is selected: `dbt run` for models, `dbt test` for checks, `dbt build` for both."""
-    command, arguments = _command(context.selected_asset_keys, context.selected_asset_check_keys)
-    results = dbt.invoke(command, arguments)
+    names, tests = _selected(context.selected_asset_keys, context.selected_asset_check_keys)
+    kept = _unchanged(context, clickhouse, names) if not tests else set()
+    command, arguments = _command([name for name in names if name not in kept], tests)
+    done = dbt.invoke(command, arguments) if arguments else []
+    results = [*done, *_left_alone(kept, done)]
     built = [result for result in results if result.unique_id in nodes().assets and result.status in _DONE]
-    tables = _tables(context, clickhouse, (result.unique_id for result in built))
+    tables = _tables(context, clickhouse, [result.unique_id for result in built], kept)
     for result in built:
         key = nodes().assets[result.unique_id]
         yield dg.MaterializeResult(asset_key=key, metadata={**_timing(result), **tables.get(key, {})})
@@ -78,29 +82,65 @@ def dbt_models(
     _raise_failures(command, results)
 
 
-def _command(assets: Iterable[dg.AssetKey], checks: Iterable[dg.AssetCheckKey]) -> tuple[str, list[str]]:
-    """Return the dbt command and selection; everything selected needs no selection, which is faster."""
+def _selected(assets: Iterable[dg.AssetKey], checks: Iterable[dg.AssetCheckKey]) -> tuple[list[str], list[str]]:
+    """Return dbt's names of the selected models and tests."""
     wanted, wanted_checks = set(assets), set(checks)
     names = [name for name, key in nodes().assets.items() if key in wanted]
-    tests = [name for name, key in nodes().checks.items() if key in wanted_checks]
+    return names, [name for name, key in nodes().checks.items() if key in wanted_checks]
+
+
+def _command(names: Sequence[str], tests: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the dbt command and its arguments; none where nothing is to be done."""
+    if not names and not tests:
+        return "run", []
     parsed = manifest()["nodes"]
     seeds = any(parsed[name]["resource_type"] != "model" for name in names)
     command = "test" if not names else "build" if tests or seeds else "run"
     arguments = [] if command == "run" else ["--exclude-resource-type", "unit_test"]
-    everything = len(names) == len(nodes().assets) and not tests
-    if not everything:
-        paths = [".".join(parsed[name]["fqn"]) for name in (*names, *tests)]
-        arguments += ["--indirect-selection", "empty", "--select", *(f"fqn:{path}" for path in paths)]
-    return command, arguments
+    paths = [".".join(parsed[name]["fqn"]) for name in (*names, *tests)]
+    return command, [*arguments, "--indirect-selection", "empty", "--select", *(f"fqn:{path}" for path in paths)]
+
+
+def _unchanged(context: dg.AssetExecutionContext, clickhouse: ClickHouse, names: Sequence[str]) -> set[str]:
+    """Return the views that need not be made again; none when ClickHouse does not say, then dbt will."""
+    try:
+        with clickhouse.client() as client:
+            return unchanged_views(client, names)
+    except (RetryLater, Permanent) as error:
+        context.log.warning(f"All views are made again: {error}")
+        return set()
+
+
+def _left_alone(views: Collection[str], results: Iterable[NodeResult]) -> list[NodeResult]:
+    """Return what dbt would say of views that it need not make: skipped where a model above them failed."""
+    broken = {one.unique_id for one in results if one.status not in _DONE}
+    parents = manifest()["parent_map"]
+    found = []
+    for name in sorted(views, key=lambda view: len(_above(view, parents))):
+        status = "skipped" if broken & _above(name, parents) else "success"
+        found.append(NodeResult(name, status, "UNCHANGED", 0.0, None, ""))
+    return found
+
+
+def _above(name: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(parents.get(name, ()))
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            waiting += parents.get(one, ())
+    return seen
 
 
 def _tables(
-    context: dg.AssetExecutionContext, clickhouse: ClickHouse, unique_ids: Iterable[str]
+    context: dg.AssetExecutionContext, clickhouse: ClickHouse, names: Sequence[str], kept: Collection[str]
 ) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
     """Return row counts and columns; the models are built, so a failure to look is only a warning."""
     try:
         with clickhouse.client() as client:
-            return table_metadata(client, [nodes().assets[name] for name in unique_ids])
+            remember_views(client, [name for name in names if name not in kept])
+            return table_metadata(client, [nodes().assets[name] for name in names])
     except (RetryLater, Permanent) as error:
         context.log.warning(f"No row counts: {error}")
         return {}

@@ -78,7 +78,8 @@ class InProcessDbt(dg.ConfigurableResource[None]):
 
         manifest = warm_manifest()
         full = ["--quiet", command, *dbt_project.dbt_arguments(), "--no-write-json", *arguments]
-        full += ["--log-level-file", "none"]
+        # Relations are asked for where they are needed; of all schemas it is four slow questions.
+        full += ["--log-level-file", "none", "--no-populate-cache"]
         if command == "test":
             full += ["--threads", "1"]  # a minute's tests must not hold up the runs, which come every few seconds
         with dbt_project.project_lock("test" if command == "test" else "run"):
@@ -108,6 +109,8 @@ def _node_result(result: Any) -> NodeResult:
 
 
 def preload() -> None:
-    """Import dbt and its adapter and parse the project, without opening a connection."""
+    """Import dbt and its adapter, parse the project and compile its templates, without opening a connection."""
+    from orchestration.resources.dbt_warm import warm_up  # noqa: PLC0415 - see warm_manifest
+
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    warm_manifest()
+    warm_up(warm_manifest())

@@ -79,6 +79,12 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+@cache
+def project_version() -> str:
+    """Return `fingerprint` as it was when this process asked first: a process runs one version of the project."""
+    return fingerprint()
+
+
 def prepared_manifest() -> Path:
     """Return the manifest's path, after parsing the project if it changed since the last time.
 

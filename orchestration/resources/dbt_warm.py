@@ -1,0 +1,80 @@
+"""What a warm process does once, so that no run of dbt has to: templates compiled, debug messages left out.
+
+dbt compiles the Jinja of each macro when it is first called and keeps it for the life of the process; a forked run
+would begin with none. And it builds a message for each of 400 debug events a run, for logs that nobody keeps here.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from dbt_common.clients.agate_helper import table_from_data_flat
+from dbt_common.clients.jinja import template_cache
+from dbt_common.events.base_types import BaseEvent, EventLevel
+from dbt_common.events.event_manager import EventManager
+from dbt_common.events.event_manager_client import ctx_set_event_manager
+
+from orchestration.resources.dbt_project import project_version
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+# dbt calls these by name or picks them by adapter, so no node says that it depends on them.
+_ALWAYS: Final = ("materialization_", "run_hooks", "get_create_", "create_schema", "list_", "statement", "generate_")
+# dbt imports these when a run begins.
+_LATE: Final = ("dbt.task.run", "dbt.adapters.clickhouse.httpclient", "sqlparse", "babel.dates")
+# A run makes much that lives to its end; collecting at Python's default of 700 looks through it again and again.
+_COLLECT_AT: Final = 50_000
+
+
+class WithoutDebug(EventManager):
+    """dbt's own events but for those of level debug."""
+
+    def fire_event(
+        self,
+        e: BaseEvent,
+        level: EventLevel | None = None,
+        node: Any = None,
+        force_warn_or_error_handling: bool = False,
+    ) -> None:
+        """Hand an event on to dbt's loggers and to whoever listens."""
+        if (level or e.level_tag()) is not EventLevel.DEBUG:
+            super().fire_event(e, level, node, force_warn_or_error_handling)
+
+
+def warm_up(manifest: Manifest) -> None:
+    """Prepare this process for runs of dbt with `manifest`; opens nothing."""
+    ctx_set_event_manager(WithoutDebug())
+    for module in _LATE:
+        importlib.import_module(module)
+    # A first table of results loads a language's words for dates, a first model the names of all time zones.
+    table_from_data_flat([{"warm": 1}], ["warm"])
+    tuple(importlib.import_module("pytz").all_timezones)
+    for name in sorted(set(_called(manifest))):
+        template_cache.get_node_template(manifest.macros[name])
+    project_version()
+    gc.set_threshold(_COLLECT_AT)
+
+
+def _called(manifest: Manifest) -> Iterator[str]:
+    """Yield the macros that the models call, directly or not, and what dbt itself calls to build them."""
+    waiting = [name for node in manifest.nodes.values() for name in node.depends_on.macros]
+    waiting += [name for name, macro in manifest.macros.items() if macro.name.startswith(_ALWAYS)]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in manifest.macros:
+            continue
+        seen.add(name)
+        yield name
+        macro = manifest.macros[name]
+        waiting += macro.depends_on.macros
+        # `adapter.dispatch` finds these by the adapter's prefix.
+        waiting += [f"macro.{package}.{prefix}__{macro.name}" for package in _PACKAGES for prefix in _PREFIXES]
+
+
+_PACKAGES: Final = ("dbt", "dbt_clickhouse", "millrace")
+_PREFIXES: Final = ("clickhouse", "default")
