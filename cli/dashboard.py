@@ -8,6 +8,7 @@ import typer
 
 from contracts.logs import configure_logs
 from contracts.settings import load_settings
+from dashboard.login import hash_password as hashed
 from dashboard.server import serve
 
 
@@ -16,8 +17,14 @@ def dashboard(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on; default DASHBOARD_PORT.")
     ] = None,
+    hash_password: Annotated[
+        bool, typer.Option("--hash-password", help="Ask for a password and print its hash for DASHBOARD_USERS.")
+    ] = False,
 ) -> None:
     """Serve the dashboard; Ctrl-C stops it. It reads ClickHouse as CLICKHOUSE_USER and needs no more than SELECT."""
+    if hash_password:
+        typer.echo(hashed(typer.prompt("password", hide_input=True, confirmation_prompt=True, err=True)))
+        return
     settings = load_settings()
     configure_logs(settings)
     shown = host or settings.dashboard_host, port or settings.dashboard_port

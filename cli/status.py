@@ -10,8 +10,9 @@ import typer
 from contracts.clickhouse import connect
 from contracts.errors import MillraceError
 from contracts.settings import load_settings
+from contracts.workers import read_workers
 from local.launch import read_state
-from local.progress import read_progress, read_workers
+from local.progress import read_progress
 
 
 def status(

@@ -19,7 +19,7 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Number of ingest workers.")] = 1,
     slack_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Slack stand-in.")] = 8099,
 ) -> None:
-    """Start Kafka, ClickHouse, ingest, Dagster and a simulated shop; Ctrl-C stops them all."""
+    """Start Kafka, ClickHouse, ingest, Dagster, the dashboard and a simulated shop; Ctrl-C stops them all."""
     parts = _parts(only)
     settings, sentence = choose_kafka(load_settings())
     if sentence:
@@ -31,6 +31,8 @@ def up(
         say(f"up: {', '.join(launched.supervisor.running)}. Ctrl-C stops everything.")
         if "dagster" in parts:
             say(f"Dagster: http://localhost:{settings.dagster_port}")
+        if "dashboard" in parts:
+            say(f"Dashboard: http://localhost:{settings.dashboard_port}")
         if "clickhouse" in parts:
             say(f"ClickHouse: http://localhost:{settings.clickhouse_port}/play")
         launched.run_until_interrupted()

@@ -134,6 +134,17 @@ class Settings(BaseSettings):
     dashboard_host: str = Field(
         "127.0.0.1", min_length=1, description="Address the dashboard listens on; 0.0.0.0 for all, as a container needs"
     )
+    dashboard_users: SecretStr | None = Field(
+        None,
+        description="Who may see the dashboard, name:hash,name:hash; millrace dashboard --hash-password makes a hash; "
+        "none: all who reach it",
+    )
+    dashboard_responder_user: str = Field(
+        "",
+        description="ClickHouse user (role millrace_responder) who acknowledges from the dashboard; "
+        "empty: CLICKHOUSE_USER",
+    )
+    dashboard_responder_password: SecretStr = Field(SecretStr(""), description="The responder's password")
     slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-…); none: log and stand-in")
     slack_channel: str = Field("#millrace-alerts", min_length=1, description="Channel that receives alerts")
     slack_api_url: str = Field("", description="Slack API address, for tests and the local stand-in")

@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.errors import MillraceError
 from dashboard.database import Database
-from dashboard.filters import NONE, RANGES, Filters
+from dashboard.filters import NONE, RANGES, Filters, at
 from dashboard.panel import Page
 from dashboard.questions import questions
 
@@ -39,7 +39,6 @@ _FIXED: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
 }
 # What is typed in, where a list would be too long.
 _TYPED: Final = frozenset({"item", "q"})
-_CHOICE_OF_ONE: Final = frozenset({"funnel", "experiment"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,15 @@ async def controls(page: Page, filters: Filters, database: Database) -> list[Con
     return list(await asyncio.gather(*(_control(name, page, filters, database) for name in page.filters)))
 
 
+async def choose(page: Page, filters: Filters, database: Database) -> Filters:
+    """Return the filters with a value for each that the page cannot do without: the first that there is."""
+    for name in page.chosen:
+        if not filters.get(name):
+            known = await _known(name, database)
+            filters = at(filters, **{name: known[0]}) if known else filters
+    return filters
+
+
 async def _control(name: str, page: Page, filters: Filters, database: Database) -> Control:
     label, value = _LABELS[name], filters.get(name)
     if name in _TYPED:
@@ -66,7 +74,7 @@ async def _control(name: str, page: Page, filters: Filters, database: Database) 
     if name in _FIXED:
         return Control(name, label, value, _FIXED[name])
     known = await _known(name, database)
-    options = [] if name in _CHOICE_OF_ONE else [("", "any")]
+    options = [] if name in page.chosen else [("", "any")]
     options += [(each or NONE, each or "(none)") for each in known]
     if value and value not in {word for word, _ in options}:
         options.append((value, value))

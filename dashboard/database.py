@@ -60,7 +60,7 @@ class Database:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
         self._answers: Kept[Answer] = Kept(clock, _AT_ONCE)
         self._connecting = threading.Lock()
@@ -127,7 +127,10 @@ class Database:
                 if self._refused and self._clock.monotonic() - self._refused[0] < _FAILURE_SECONDS:
                     raise self._refused[1]
                 try:
-                    self._client = connect(self._settings, send_receive_timeout=15, query_limit=0, tz_mode="aware")
+                    client = connect(self.settings, send_receive_timeout=15, query_limit=0, tz_mode="aware")
+                    # Whoever CLICKHOUSE_USER is: nothing that is asked here may write.
+                    client.set_client_setting("readonly", 2)
+                    self._client = client
                 except MillraceError as error:
                     self._refused = (self._clock.monotonic(), error)
                     raise

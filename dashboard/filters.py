@@ -22,6 +22,8 @@ RANGES: Final[Mapping[str, tuple[str, timedelta]]] = {
 LIVE_RANGES: Final = ("30m", "1h", "6h")
 # An empty value means: whatever it is. This word means: the clients sent none.
 NONE: Final = "(none)"
+# Of a download.
+MOST_ROWS: Final = 100_000
 _LONGEST: Final = 500
 _FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 

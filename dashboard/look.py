@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import jinja2
 
-from dashboard.controls import Control, controls
+from dashboard.controls import Control, choose, controls
 from dashboard.database import Database
 from dashboard.draw import numbers
 from dashboard.filters import Filters
@@ -46,6 +46,7 @@ class Look:
 async def look(page: Page, filters: Filters, database: Database, *, with_controls: bool) -> Look:
     """Ask all of a page's questions at once and return what they found."""
     began = time.perf_counter()
+    filters = await choose(page, filters, database)
     wanted = controls(page, filters, database) if with_controls else _nothing()
     shown, form = await asyncio.gather(
         asyncio.gather(*(show(panel, filters, database) for panel in page.panels)), wanted

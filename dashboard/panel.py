@@ -11,17 +11,30 @@ from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
-from contracts.errors import MillraceError, RetryLater
+from contracts.errors import MillraceError, RetryLater, UserError
+from contracts.settings import Settings
 from dashboard.database import Answer, Database, NotThere, TooMuch
 from dashboard.filters import Filters
-from dashboard.questions import questions
+from dashboard.questions import Question, questions
 
 State = Literal["ok", "empty", "error"]
-Source = Literal["live", "marts", "raw", "none"]
+Source = Literal["live", "marts", "sessions", "funnels", "experiments", "raw", "none"]
 Answers = Mapping[str, Answer]
 Draw = Callable[[Filters, Answers], Markup]
+# Asks for what is no file of SQL.
+Ask = Callable[[Database, Filters], Future[Answer]]
+# The SQL of its download and the values it takes.
+Rows = Callable[[Filters, Settings], tuple[Question, Mapping[str, object]]]
 # Older than this, a tile is stale: live tables follow each insert, marts each run.
-STALE_SECONDS: Final[Mapping[Source, int]] = {"live": 30, "raw": 30, "marts": 120, "none": 0}
+STALE_SECONDS: Final[Mapping[Source, int]] = {
+    "live": 30,
+    "raw": 30,
+    "marts": 120,
+    "sessions": 120,
+    "funnels": 180,
+    "experiments": 180,
+    "none": 0,
+}
 _EMPTY: Final = Answer((), (), datetime.min.replace(tzinfo=UTC))
 
 
@@ -32,13 +45,15 @@ class Panel:
     Args:
         name: in addresses and of its element.
         title: as people read it.
-        question: whose answer it shows and gives for download.
+        question: whose answer it shows and gives for download; the name of an answer where `ask` is given.
         draw: makes HTML of the answers.
         source: where the data comes from, which says how old it may be.
         empty: what to say when there are no rows.
         also: more questions that it needs; a table of theirs that is missing counts as empty.
         wide: takes the whole width.
         hint: a sentence under the title.
+        ask: asks for what is no file of SQL.
+        rows: of its download, where `ask` is given; without it there is none.
     """
 
     name: str
@@ -50,6 +65,13 @@ class Panel:
     also: tuple[str, ...] = ()
     wide: bool = False
     hint: str = ""
+    ask: Ask | None = None
+    rows: Rows | None = None
+
+    @property
+    def has_download(self) -> bool:
+        """Whether its rows can be had as a file."""
+        return self.ask is None or self.rows is not None
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,7 @@ class Page:
         ranges: of time that it offers.
         default_range: where the address names none.
         refresh_seconds: between two looks of an open page.
+        chosen: filters that always have a value: without one, the first that there is.
     """
 
     name: str
@@ -75,6 +98,7 @@ class Page:
     ranges: tuple[str, ...] = ("24h", "7d", "30d", "90d", "1y", "all")
     default_range: str = "7d"
     refresh_seconds: int = 10
+    chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,8 +127,10 @@ async def show(panel: Panel, filters: Filters, database: Database) -> Shown:
     """Ask the panel's questions and draw it; what goes wrong is a sentence in its place."""
     parameters = filters.parameters()
     asked: dict[str, Future[Answer]] = {
-        name: database.ask(questions()[name], parameters) for name in (panel.question, *panel.also, "freshness")
+        name: database.ask(questions()[name], parameters) for name in (*panel.also, "freshness")
     }
+    ask = panel.ask
+    asked[panel.question] = ask(database, filters) if ask else database.ask(questions()[panel.question], parameters)
     results = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
     by_name = dict(zip(asked, results, strict=True))
     main = by_name[panel.question]
@@ -125,6 +151,8 @@ def _failed(panel: Panel, error: BaseException) -> Shown:
         words = "This needs more than a question may take. Choose a shorter time or more filters."
     elif isinstance(error, RetryLater):
         words = "ClickHouse cannot be reached or is busy. This page tries again by itself."
+    elif isinstance(error, UserError):
+        return Shown(panel, "empty", Markup("<p>{}</p>").format(str(error)))
     elif isinstance(error, MillraceError):
         words = f"ClickHouse refuses: {str(error)[:200]}"
     else:

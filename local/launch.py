@@ -59,6 +59,8 @@ class Launched:
                 self._start(worker)
         if "dagster" in parts:
             self.start_dagster()
+        if "dashboard" in parts:
+            self._start(self.stack.dashboard())
         if "simulator" in parts:
             self._start(self.stack.simulator("--rate", "100"))
         self.write_state()

@@ -1,8 +1,7 @@
-"""How far the data has come, read from ClickHouse and from the files the processes write."""
+"""How far the data has come, read from ClickHouse and from the files the workers write."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import mapped_errors
 from contracts.settings import Settings
+from contracts.workers import read_lag
 
 # The column of each mart that holds the time of the newest event folded into the row.
 NEWEST_COLUMN = {
@@ -65,19 +65,3 @@ def read_progress(client: Client, settings: Settings) -> Progress:
                 rows[mart] = count
                 ages[mart] = round(now.timestamp() - newest / 1e6, 1) if count else None
     return Progress(raw, dead, read_lag(settings), rows, ages)
-
-
-def read_lag(settings: Settings) -> int:
-    """Return the workers' own account of what is still in Kafka, in messages."""
-    return sum(int(state.get("lag", 0)) for state in read_workers(settings).values())
-
-
-def read_workers(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return what each worker last wrote of itself, by its name."""
-    states = {}
-    for path in sorted((settings.millrace_home / "ingest").glob("*.json")):
-        try:
-            states[path.stem] = json.loads(path.read_text())
-        except (OSError, json.JSONDecodeError):
-            continue
-    return states

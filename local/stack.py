@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from contracts.names import ROLE_DBT, ROLE_INGEST
+from contracts.names import ROLE_DASHBOARD, ROLE_DBT, ROLE_INGEST, ROLE_RESPONDER
 from contracts.settings import Settings
 from local.clickhouse.config import passwords
 from local.install import kafka_is_installed
@@ -17,7 +17,7 @@ from local.servers import answers_http, answers_kafka, clickhouse_service, kafka
 from local.service import Service
 from orchestration.home import prepare_home
 
-PARTS: Final = ("clickhouse", "kafka", "slack", "ingest", "dagster", "simulator")
+PARTS: Final = ("clickhouse", "kafka", "slack", "ingest", "dagster", "dashboard", "simulator")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _LOCAL_FLUSH_SECONDS: Final = 1.0
 _MEANS: Final = (
@@ -120,6 +120,22 @@ class Stack:
             prepare=lambda: prepare_home(home),
             start_seconds=120,
             stop_seconds=6,
+        )
+
+    def dashboard(self) -> Service:
+        """Return the web dashboard, which reads with a role that cannot write, and acknowledges with another."""
+        port = self.settings.dashboard_port
+        environment = self._environment(ROLE_DASHBOARD) | {"DASHBOARD_PORT": str(port)}
+        if self.owns_clickhouse:
+            secret = passwords(self.home / "clickhouse")[ROLE_RESPONDER]
+            environment |= {"DASHBOARD_RESPONDER_USER": ROLE_RESPONDER, "DASHBOARD_RESPONDER_PASSWORD": secret}
+        return Service(
+            name="dashboard",
+            command=_python("cli", "dashboard"),
+            ready=lambda: answers_http(f"http://127.0.0.1:{port}/alive"),
+            environment=environment,
+            ports=(port,),
+            stop_seconds=5,
         )
 
     def simulator(self, *arguments: str) -> Service:

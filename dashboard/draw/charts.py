@@ -151,6 +151,8 @@ def _band(chart: Chart, low: float, high: float) -> Markup:
     pairs = [(at, a, b) for at, (a, b) in enumerate(zip(lower, upper, strict=True)) if a is not None and b is not None]
     there = [f"{_at(size, at):.1f},{_height(float(b), low, high):.1f}" for at, _, b in pairs]
     back = [f"{_at(size, at):.1f},{_height(float(a), low, high):.1f}" for at, a, _ in reversed(pairs)]
+    if len(pairs) == 1:  # a single one has no width: a short one shows it
+        there, back = [there[0], _beside(there[0])], [_beside(back[0]), back[0]]
     return Markup('<polygon class="band" points="{}"/>').format(" ".join(there + back)) if pairs else Markup("")
 
 

@@ -39,20 +39,27 @@ class Column:
         name: of the answer's column.
         title: its heading.
         show: makes text of a value.
-        link: makes the address that the cell leads to.
+        link: makes the address that the cell leads to; None for a cell that leads nowhere.
         bar: draw a bar as long as the value is large.
+        whole: never break a value into lines; times never are.
     """
 
     name: str
     title: str
     show: Callable[[Any], Shown] = numbers.text
-    link: Callable[[Row], str] | None = None
+    link: Callable[[Row], str | None] | None = None
     bar: bool = False
+    whole: bool = False
 
     @property
     def is_number(self) -> bool:
         """Whether the column is aligned at its right."""
         return self.show in {numbers.count, numbers.decimal, numbers.money, numbers.percent, numbers.duration}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are not to be broken into lines."""
+        return self.whole or self.show is numbers.moment
 
 
 def figures(items: Iterable[Figure]) -> Markup:
@@ -108,8 +115,9 @@ def link(address: str, words: str) -> Markup:
 def _cell(row: Row, column: Column, longest: Mapping[str, float], *, is_head: bool) -> Markup:
     value = row[column.name]
     shown: Shown = escape(column.show(value))
-    if column.link is not None:
-        shown = link(column.link(row), shown)
+    address = column.link(row) if column.link else None
+    if address is not None:
+        shown = link(address, shown)
     if column.is_number:
         shown = Markup('<data value="{}">{}</data>').format(numbers.raw(value), shown)
     if column.bar:
@@ -119,4 +127,6 @@ def _cell(row: Row, column: Column, longest: Mapping[str, float], *, is_head: bo
 
 
 def _class(column: Column) -> Markup:
-    return Markup(' class="number"') if column.is_number else Markup("")
+    if column.is_number:
+        return Markup(' class="number"')
+    return Markup(' class="whole"') if column.is_whole else Markup("")

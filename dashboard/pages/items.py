@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from markupsafe import Markup
 
+from dashboard.database import Answer
 from dashboard.draw import numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, Figure, figures, table
@@ -47,12 +49,22 @@ def _item(_: Filters, answers: Answers) -> Markup:
         [Line("Sold", [row["sales"] for row in rows], "a"), Line("Expected", [row["expected"] for row in rows], "c")],
         numbers.decimal,
         ("95 % of what chance gives", [row["low"] for row in rows], [row["high"] for row in rows]),
+        _incidents(item, [row["event_hour"] for row in rows], answers["item_incidents"]),
     )
     sold = sum(row["sales"] for row in rows)
     head = Markup("<p>Item <strong>{}</strong>: {} sold for {}.</p>").format(
         item, numbers.count(sold), numbers.money(sum(row["revenue"] for row in rows))
     )
     return head + draw(chart)
+
+
+def _incidents(item: str, hours: Sequence[datetime], found: Answer) -> list[tuple[int, str]]:
+    """Return the hours in which an incident about the item began, by their place in the chart."""
+    places = {hour: at for at, hour in enumerate(hours)}
+    began = [(row["first_seen"].replace(minute=0, second=0, microsecond=0), row) for row in found.rows]
+    return [
+        (places[hour], f"incident: {row['title']}") for hour, row in began if row["item"] == item and hour in places
+    ]
 
 
 def _top(filters: Filters, answers: Answers) -> Markup:
@@ -84,6 +96,7 @@ PAGE: Final = Page(
             "One item by hour",
             "item_hours",
             _item,
+            also=("item_incidents",),
             wide=True,
             hint="Expected: the item's share of the week before, applied to what everything else sold in the hour.",
         ),

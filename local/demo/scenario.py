@@ -26,7 +26,7 @@ _STATUS_SECONDS = 5.0
 _TICK_SECONDS = 0.5
 _CATCH_UP_SECONDS = 240.0
 _ALERT_SECONDS = 45.0
-_SERVERS = ("clickhouse", "kafka", "slack", "ingest")
+_SERVERS = ("clickhouse", "kafka", "slack", "ingest", "dashboard")
 
 # Every partition of raw.events has been folded into fct_item up to its newest row.
 _BEHIND = """
@@ -206,6 +206,7 @@ class Demo:
 
     def _addresses(self) -> None:
         settings = self._launched.stack.settings
+        self._say(f"Dashboard: http://localhost:{settings.dashboard_port}")
         self._say(f"Dagster: http://localhost:{settings.dagster_port}")
         self._say(f"ClickHouse: http://localhost:{settings.clickhouse_port}/play")
         if self._launched.stack.uses_slack_stand_in:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import ConsoleMessage, Page
+from pydantic import SecretStr
 
 from contracts.clickhouse import connect
-from contracts.names import LIVE_TABLES
+from contracts.names import LIVE_TABLES, ROLE_RESPONDER
 from contracts.settings import Settings
 from dashboard.pages import PAGES
+from local.clickhouse.config import passwords
+from orchestration.assets.experiment_results import experiment_looks
+from orchestration.resources.clickhouse import ClickHouse
 from tests.browser.world import World, as_dashboard, event, eventually, now, serving, visits
-from tests.dbt_runs import dbt
+from tests.dbt_runs import dbt, environment
 from tests.events import Landing
 from tests.tables import drop_models, empty_raw
 
@@ -42,9 +48,18 @@ def world(one_clickhouse: Settings, landing: Landing, tmp_path_factory: pytest.T
     """The shop with its marts built, and a dashboard that reads them with its own role."""
     folder = tmp_path_factory.mktemp("dbt")
     assert set(dbt(one_clickhouse, folder, "run").values()) == {"success"}
+    client = connect(one_clickhouse)
+    client.command("TRUNCATE TABLE ops.experiment_results")
+    client.command("TRUNCATE TABLE ops.incidents")
+    with environment(one_clickhouse, folder):
+        assert dg.materialize([experiment_looks], resources={"clickhouse": ClickHouse()}).success
+    responder = {
+        "dashboard_responder_user": ROLE_RESPONDER,
+        "dashboard_responder_password": SecretStr(passwords(one_clickhouse.millrace_home / "server")[ROLE_RESPONDER]),
+    }
     home = one_clickhouse.millrace_home / "server"
-    with serving(as_dashboard(one_clickhouse, home, millrace_home=folder)) as address:
-        yield World(address, connect(one_clickhouse), one_clickhouse)
+    with serving(as_dashboard(one_clickhouse, home, millrace_home=folder, **responder)) as address:
+        yield World(address, client, one_clickhouse)
 
 
 @pytest.fixture
@@ -138,6 +153,108 @@ def test_a_filter_changes_the_address_and_the_figures(world: World, page: Page) 
     page.go_back()
     page.get_by_role("link", name="Clear").click()
     page.wait_for_url("**/users")
+
+
+def test_the_sessions_page_shows_what_the_mart_holds(world: World, page: Page) -> None:
+    page.goto(f"{world.address}/sessions?range=30d")
+    query = "SELECT {} FROM marts.fct_session WHERE NOT is_bot"
+    assert figure(page, "totals", "Sessions") == str(world.one(query.format("count()")))
+    assert float(figure(page, "totals", "Conversion")) == pytest.approx(world.one(query.format("avg(is_converted)")))
+    moves = "SELECT sum(moves) FROM marts.fct_journey WHERE kind = 'page' AND from_step = '(entry)' AND to_step = '/'"
+    rows = dict(zip(column(page, "moves", 0), column(page, "moves", 2), strict=True))
+    assert rows["(entry)"].replace(",", "") == str(world.one(moves))
+    assert page.locator("#p-flow path.flow-band").count() >= 2
+
+
+def test_a_funnel_counts_each_user_once_and_leads_to_those_who_stopped(world: World, page: Page) -> None:
+    page.goto(f"{world.address}/funnels?funnel=search_to_purchase&range=30d")
+    query = """SELECT step, count() FROM (
+        SELECT user_id, max(furthest_step) AS furthest FROM marts.fct_funnel_user
+        WHERE funnel = 'search_to_purchase' AND NOT is_bot GROUP BY user_id
+    ) ARRAY JOIN range(1, furthest + 1) AS step GROUP BY step ORDER BY step"""
+    users = [str(count) for _, count in world.client.query(query).result_rows]
+    shown = page.locator("#p-steps tbody td:nth-child(3) data")
+    assert [each.get_attribute("value") for each in shown.all()] == users
+    page.get_by_role("link", name="cart", exact=True).click()
+    page.wait_for_url("**step=3*")
+    stopped = world.one(
+        "SELECT user_id FROM marts.fct_funnel_user WHERE funnel = 'search_to_purchase' GROUP BY user_id "
+        "HAVING max(furthest_step) = 3 ORDER BY max(furthest_at) DESC, user_id LIMIT 1"
+    )
+    assert stopped in column(page, "users", 0)
+
+
+def test_an_experiment_has_its_verdict_its_interval_and_its_split(world: World, page: Page) -> None:
+    page.goto(f"{world.address}/experiments")
+    verdict, reason = world.client.query(
+        "SELECT verdict, reason FROM marts.experiment_results WHERE experiment_name = 'button' AND is_primary"
+    ).result_rows[0]
+    assert reason in column(page, "verdicts", 3)
+    assert page.locator(f"#p-verdicts .verdict.{verdict}").count() == 1
+    users = "SELECT exposed_users FROM marts.fct_experiment WHERE experiment_variation = 'green'"
+    assert column(page, "split", 1)[1].replace(",", "") == str(world.one(users))
+    assert "split" in page.locator("#p-split p", has_text="split").first.inner_text()
+    assert page.locator("#p-looks .band").count() >= 1
+
+
+def test_search_finds_a_planted_event_as_one_types(world: World, page: Page, landing: Landing) -> None:
+    planted = event("click", now(), user_id="planted-user", properties='{"secret": {"word": "xylophone"}}')
+    landing.land(pl.DataFrame([planted], schema_overrides={"quantity": pl.Int64}))
+    page.goto(f"{world.address}/events")
+    page.get_by_label("Search").press_sequentially("xylophone", delay=30)
+    eventually(lambda: column(page, "found", 2) == ["planted-user"])
+    assert page.url.endswith("/events?q=xylophone&range=24h")
+    page.get_by_label("Search").fill("properties.secret.word=nothing")
+    page.get_by_text("No event matches").wait_for()
+    page.get_by_label("Search").fill("colour=red")
+    page.get_by_text("there is no field 'colour'").wait_for()
+
+
+def test_an_incident_is_acknowledged_from_the_page_and_from_nowhere_else(world: World, page: Page) -> None:
+    world.client.command("TRUNCATE TABLE ops.incident_actions")
+    names = ("fingerprint", "title", "state", "severity", "first_seen", "last_seen", "version")
+    row = ["trouble-1", "Sales <b>doubled</b>", "open", "warning", now(), now(), 1]
+    world.client.insert("ops.incidents", [row], column_names=names)
+    form = "fingerprint=trouble-1"
+    for headers in ({}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert world.post("/incidents/acknowledge", form, **headers).status == 403
+    assert world.one("SELECT count() FROM ops.incident_actions") == 0
+    page.goto(f"{world.address}/health")
+    page.get_by_role("button", name="Acknowledge: Sales <b>doubled</b>").click()
+    page.get_by_text("acknowledged by dashboard").wait_for()
+    assert page.get_by_role("button", name="Acknowledge").count() == 0
+    assert world.client.query("SELECT fingerprint, action, by FROM ops.incident_actions").result_rows == [
+        ("trouble-1", "ack", "dashboard")
+    ]
+
+
+def test_every_panels_rows_can_be_had_as_files(world: World) -> None:
+    for page in PAGES:
+        for panel in page.panels:
+            if panel.has_download:
+                table = world.get(f"/download/{page.name}/{panel.name}.csv?experiment=button&range=30d")
+                assert (table.status, table.headers["content-type"]) == (200, "text/csv; charset=utf-8"), panel.name
+                assert table.body.startswith(b'"'), panel.name
+    file = world.get("/download/users/top.parquet?range=30d&device=tablet")
+    rows = pl.read_parquet(io.BytesIO(file.body))
+    assert rows.height == world.one("SELECT count() FROM marts.fct_user WHERE last_device = 'tablet'")
+    assert world.get("/download/users/nothing.csv").status == 404
+
+
+def test_an_address_that_makes_no_sense_gets_a_page_and_no_traceback(world: World) -> None:
+    assert world.get("/nowhere").status == 404
+    for query in ("range=never", "step=x", "device=%00%FF", f"item={'x' * 5000}", "q='", "country=%27%20OR%201=1"):
+        for page in NAMES:
+            answer = world.get(f"/{page}?{query}")
+            assert answer.status == 200, (page, query)
+            assert 'data-state="error"' not in answer.text, (page, query)
+
+
+def test_every_answer_has_the_headers_that_keep_strangers_out(world: World) -> None:
+    for path in ("/live", "/data/live", "/static/dashboard.js", "/nowhere", "/download/users/top.csv"):
+        headers = world.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert headers["x-content-type-options"] == "nosniff", path
 
 
 def test_the_dashboard_cannot_change_anything(one_clickhouse: Settings, world: World, tmp_path: Path) -> None:

@@ -89,13 +89,14 @@ def totals_of(table: pl.DataFrame, mart: str) -> tuple[object, ...]:
 
 
 def test_the_demo_loses_nothing_and_alerts_on_the_planted_spike(tmp_path: Path) -> None:
-    http, native, kafka, dagster, slack = free_ports(5)
+    http, native, kafka, dagster, dashboard, slack = free_ports(6)
     environment = os.environ | {
         "MILLRACE_HOME": str(tmp_path),
         "CLICKHOUSE_PORT": str(http),
         "CLICKHOUSE_NATIVE_PORT": str(native),
         "KAFKA_BROKER_URL": f"localhost:{kafka}",
         "DAGSTER_PORT": str(dagster),
+        "DASHBOARD_PORT": str(dashboard),
     }
     arguments = ("--duration", "45", "--history-events", "40000", "--rate", "200", "--slack-port", str(slack))
     command = [sys.executable, "-m", "cli", "demo", *arguments]

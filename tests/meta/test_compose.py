@@ -39,7 +39,7 @@ def test_our_services_look_for_the_servers_where_compose_puts_them() -> None:
 
 def test_the_published_ports_are_the_settings_defaults() -> None:
     published = {entry.split(":")[-1] for service in SERVICES.values() for entry in service.get("ports", [])}
-    fields = ("clickhouse_port", "clickhouse_native_port", "dagster_port")
+    fields = ("clickhouse_port", "clickhouse_native_port", "dagster_port", "dashboard_port")
     assert published == {str(Settings.model_fields[field].default) for field in fields}
 
 
@@ -57,7 +57,7 @@ def test_every_image_has_a_fixed_version() -> None:
 
 def test_servers_and_lasting_processes_have_health_checks_and_named_volumes() -> None:
     checked = {name for name, service in SERVICES.items() if "healthcheck" in service}
-    assert checked >= {"kafka", "clickhouse", "ingest", "dagster-webserver", "dagster-daemon"}
+    assert checked >= {"kafka", "clickhouse", "ingest", "dagster-webserver", "dagster-daemon", "dashboard"}
     used = {entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])}
     assert used == set(COMPOSE["volumes"])
 

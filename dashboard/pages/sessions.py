@@ -1,0 +1,92 @@
+"""How visits go: how long, where they begin and end, and from which page to which."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from markupsafe import Markup
+
+from dashboard.draw import flow, numbers
+from dashboard.draw.charts import Chart, Line, draw
+from dashboard.draw.parts import Column, Figure, figures, table
+from dashboard.filters import Filters
+from dashboard.panel import Answers, Draw, Page, Panel
+
+
+def _totals(_: Filters, answers: Answers) -> Markup:
+    row = answers["sessions_totals"].rows[0]
+    return figures(
+        [
+            Figure("Sessions", row["sessions"], note="without bots"),
+            Figure("Conversion", row["converted"], numbers.percent, "with a purchase"),
+            Figure("Bounced", row["bounced"], numbers.percent, "at most one page"),
+            Figure("Median duration", row["median_seconds"], numbers.duration, "with more than one event"),
+            Figure("Pages a session", row["pages_each"], numbers.decimal),
+            Figure("Bots", row["bots"], note="sessions left out"),
+        ]
+    )
+
+
+def _days(_: Filters, answers: Answers) -> Markup:
+    rows = answers["sessions_days"].rows
+    lines = [
+        Line("Sessions", [row["sessions"] for row in rows], "a", area=True),
+        Line("with a purchase", [row["buying"] for row in rows], "b"),
+    ]
+    return draw(Chart("Sessions by day", [row["session_date"] for row in rows], lines))
+
+
+def _durations(_: Filters, answers: Answers) -> Markup:
+    columns = (
+        Column("duration", "Duration"),
+        Column("sessions", "Sessions", numbers.count, bar=True),
+        Column("converted", "Conversion", numbers.percent),
+    )
+    return table(answers["sessions_durations"].rows, columns, "Sessions by duration")
+
+
+def _pages(side: str, title: str) -> Draw:
+    def drawn(_: Filters, answers: Answers) -> Markup:
+        columns = (
+            Column("page", "Page"),
+            Column("sessions", "Sessions", numbers.count, bar=True),
+            Column("bounced", "Bounced", numbers.percent),
+            Column("converted", "Conversion", numbers.percent),
+        )
+        return table(answers[f"sessions_{side}"].rows[:12], columns, title)
+
+    return drawn
+
+
+def _flow(_: Filters, answers: Answers) -> Markup:
+    rows = answers["journey_flow"].rows
+    moves = [flow.Move(row["step"], row["from_page"], row["to_page"], row["moves"]) for row in rows]
+    return flow.draw(flow.fold(moves), "Sessions from page to page")
+
+
+def _moves(_: Filters, answers: Answers) -> Markup:
+    columns = (
+        Column("from_where", "From"),
+        Column("to_where", "To"),
+        Column("all_moves", "Moves", numbers.count, bar=True),
+    )
+    return table(answers["journey_moves"].rows, columns, "Moves, the most frequent first")
+
+
+_BY_DAY: Final = "Follows time (in whole days) and device; digits in a path stand for one of many."
+
+PAGE: Final = Page(
+    name="sessions",
+    title="Sessions",
+    lead="How visits go: how long they last, where they begin and end, and the way between.",
+    panels=(
+        Panel("totals", "Sessions in this time", "sessions_totals", _totals, "sessions", wide=True),
+        Panel("days", "Sessions by day", "sessions_days", _days, "sessions"),
+        Panel("durations", "How long they last", "sessions_durations", _durations, "sessions"),
+        Panel("flow", "From page to page", "journey_flow", _flow, "sessions", wide=True, hint=_BY_DAY),
+        Panel("entries", "Where they begin", "sessions_entry", _pages("entry", "Entry pages"), "sessions"),
+        Panel("exits", "Where they end", "sessions_exit", _pages("exit", "Exit pages"), "sessions"),
+        Panel("moves", "Moves", "journey_moves", _moves, "sessions", wide=True, hint=_BY_DAY),
+    ),
+    filters=("range", "device", "country", "type", "kind"),
+)
