@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -18,6 +18,7 @@ from streaming.kafka.client import admin_config
 from streaming.kafka.topics import mapped_errors
 
 _SPEC: Any = _OffsetSpec  # its methods carry no types
+Overdue: TypeAlias = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True)
@@ -112,3 +113,38 @@ def _by_topic(assignment: Any) -> dict[str, int]:
     places: Iterable[TopicPartition] = assignment.topic_partitions if assignment else ()
     topics = [place.topic for place in places]
     return {topic: topics.count(topic) for topic in sorted(set(topics))}
+
+
+def overdue(settings: Settings, landed: Mapping[str, Mapping[int, int]], before: datetime, seconds: float) -> Overdue:
+    """Return how many messages Kafka had got before a moment that have not landed yet, by topic and partition.
+
+    Args:
+        settings: where the broker is, and which topics.
+        landed: one past the highest landed offset, by topic and partition.
+        before: the moment (zone-aware).
+        seconds: how long each of the broker's answers may take.
+
+    Returns:
+        Only what is above 0. A message is older than the moment when it lies before the first that is as young.
+
+    Raises:
+        RetryLater: the broker does not answer.
+        Permanent: it refuses.
+
+    """
+    admin = AdminClient(admin_config(settings), logger=logging.getLogger("millrace.kafka"))
+    with mapped_errors("offsets by time"):
+        known = admin.list_topics(timeout=seconds).topics
+        topics = {name: list(known[name].partitions) for name in matching(settings.topics, known)}
+        lows = _offsets(admin, topics, _SPEC.earliest(), seconds)
+        ends = _offsets(admin, topics, _SPEC.latest(), seconds)
+        young = _offsets(admin, topics, _SPEC.for_timestamp(round(before.timestamp() * 1000)), seconds)
+    waiting: Overdue = {}
+    for topic, found in ends.items():
+        for number, end in found.items():
+            first_young = young[topic][number].offset
+            old_until = end.offset if first_young < 0 else first_young
+            seen = max(landed.get(topic, {}).get(number, 0), lows[topic][number].offset)
+            if old_until > seen:
+                waiting[topic, number] = old_until - seen
+    return waiting

@@ -156,6 +156,21 @@ class Settings(BaseSettings):
         1.5, gt=1, description="An item's hourly sales alert from this multiple of the expected sales on"
     )
     alert_sales_min: int = Field(20, ge=1, description="Volume floor: fewer sales than this in the hour never alert")
+    alert_dead_letter_share: float = Field(
+        0.01, gt=0, lt=1, description="More dead letters than this share of ten minutes' messages alert"
+    )
+    alert_repeat_share: float = Field(
+        0.05, gt=0, lt=1, description="More events sent twice than this share of five minutes' events alert"
+    )
+    alert_silence_seconds: float = Field(
+        600, gt=0, description="No new message in Kafka for so many seconds alerts; a quiet shop needs more"
+    )
+    alert_raw_delay_seconds: float = Field(
+        60, gt=0, description="A message that has not landed after so many seconds alerts"
+    )
+    alert_marts_delay_seconds: float = Field(
+        300, gt=0, description="A landed row that is in no mart after so many seconds alerts"
+    )
     alert_drop_ratio: float = Field(
         0.5, gt=0, lt=1, description="A drop alerts from this part of the expected value down"
     )

@@ -1,4 +1,4 @@
-"""Jobs: users, items and sessions at streaming cadence; funnels and experiments, and dbt's tests, less often."""
+"""Jobs: users, items and sessions at streaming cadence; funnels, experiments, dbt's tests and checks less often."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contracts.names import DBT_JOB
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.assets.freshness import ANALYSES
-from orchestration.checks.item_sales import item_sales_within_expected
+from orchestration.checks.all import EVERY_MINUTE_CHECKS, MARTS_CHECKS, OUR_CHECKS
 
 TESTS_JOB: Final = "dbt_tests"
 ANALYSES_JOB: Final = "analyses"
+CHECKS_JOB: Final = "checks"
 
 _models = dg.AssetSelection.assets(*dbt_models.keys)
 _streamed = (
@@ -25,14 +26,13 @@ _streamed = (
 
 marts_job = dg.define_asset_job(
     DBT_JOB,
-    selection=_streamed.without_checks() | dg.AssetSelection.checks(item_sales_within_expected),
+    selection=_streamed.without_checks() | dg.AssetSelection.checks(*MARTS_CHECKS),
     description="Users, items, sessions and journeys with all they are made from, then the item-sales check.",
     executor_def=dg.in_process_executor,
 )
 tests_job = dg.define_asset_job(
     TESTS_JOB,
-    selection=dg.AssetSelection.checks_for_assets(*dbt_models.keys)
-    - dg.AssetSelection.checks(item_sales_within_expected),
+    selection=dg.AssetSelection.checks_for_assets(*dbt_models.keys) - dg.AssetSelection.checks(*OUR_CHECKS),
     description="dbt's data tests, as asset checks.",
     executor_def=dg.in_process_executor,
 )
@@ -40,5 +40,11 @@ analyses_job = dg.define_asset_job(
     ANALYSES_JOB,
     selection=(_models - _streamed).without_checks() | dg.AssetSelection.assets(experiment_looks.key),
     description="Funnels and experiments, then a look at every experiment.",
+    executor_def=dg.in_process_executor,
+)
+checks_job = dg.define_asset_job(
+    CHECKS_JOB,
+    selection=dg.AssetSelection.checks(*EVERY_MINUTE_CHECKS),
+    description="Whether all is there, fresh and sane, once a minute.",
     executor_def=dg.in_process_executor,
 )

@@ -23,7 +23,7 @@ QUESTIONS: Final[dict[Group, str]] = {
     "experiments": "Are the experiments sound?",
 }
 WITH_MARTS: Final = "with every run of the marts"
-EVERY_MINUTE: Final = "once a minute"
+EVERY_MINUTE: Final = "once a minute, every ten seconds while a check upstream fails"
 WITH_ANALYSES: Final = "after each look at the experiments"
 
 
@@ -88,4 +88,72 @@ ITEM_SALES: Final = CheckInfo(
     settings=("ALERT_SALES_RULE", "ALERT_SALES_RATIO", "ALERT_SALES_MIN", "ALERT_FALSE_SHARE"),
 )
 
-CHECKS: Final[tuple[CheckInfo, ...]] = (ITEM_SALES,)
+OFFSETS: Final = CheckInfo(
+    name="offsets_all_landed",
+    asset="raw.events",
+    group="all_there",
+    fails_when=(
+        "Fails when an offset that Kafka gave out is in neither raw table, or in them more than once, or when a topic "
+        "was created anew under its old name."
+    ),
+    runs=EVERY_MINUTE,
+)
+SALES_BY_HOP: Final = CheckInfo(
+    name="marts_hold_what_landed",
+    asset="marts.fct_item_hourly",
+    group="all_there",
+    fails_when=(
+        "Fails when staging, the models between or the marts hold fewer sales of the last complete hour, or less "
+        "revenue, than the last run folded in, or more than has landed; each event counts once."
+    ),
+    runs=EVERY_MINUTE,
+)
+DEAD_LETTERS: Final = CheckInfo(
+    name="dead_letter_share",
+    asset="raw.dead_letters",
+    group="all_there",
+    fails_when="Fails when more than ALERT_DEAD_LETTER_SHARE of ten minutes' messages, at least 10, are no events.",
+    runs=EVERY_MINUTE,
+    settings=("ALERT_DEAD_LETTER_SHARE",),
+)
+REPEATS: Final = CheckInfo(
+    name="repeated_events",
+    asset="raw.events",
+    group="all_there",
+    fails_when=(
+        "Fails when more than ALERT_REPEAT_SHARE of the events of five minutes, at least 20, repeat an event_id: a "
+        "client sends events twice. The marts count each once."
+    ),
+    runs=EVERY_MINUTE,
+    settings=("ALERT_REPEAT_SHARE",),
+)
+KAFKA_FRESH: Final = CheckInfo(
+    name="kafka_is_fresh",
+    asset="raw.events",
+    group="fresh",
+    fails_when="Fails when Kafka has had no new message for ALERT_SILENCE_SECONDS.",
+    runs=EVERY_MINUTE,
+    settings=("ALERT_SILENCE_SECONDS",),
+)
+RAW_FRESH: Final = CheckInfo(
+    name="raw_is_fresh",
+    asset="raw.events",
+    group="fresh",
+    fails_when="Fails when a message has waited in Kafka for more than ALERT_RAW_DELAY_SECONDS and has not landed.",
+    runs=EVERY_MINUTE,
+    settings=("ALERT_RAW_DELAY_SECONDS",),
+)
+MARTS_FRESH: Final = CheckInfo(
+    name="marts_are_fresh",
+    asset="marts.fct_item",
+    group="fresh",
+    fails_when="Fails when a row that landed more than ALERT_MARTS_DELAY_SECONDS ago is not folded in by every model.",
+    runs=EVERY_MINUTE,
+    settings=("ALERT_MARTS_DELAY_SECONDS",),
+)
+
+CHECKS: Final[tuple[CheckInfo, ...]] = (
+    *(OFFSETS, SALES_BY_HOP, DEAD_LETTERS, REPEATS),
+    *(KAFKA_FRESH, RAW_FRESH, MARTS_FRESH),
+    ITEM_SALES,
+)

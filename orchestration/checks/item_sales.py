@@ -16,6 +16,8 @@ from orchestration.checks.counts import upper_limit
 from orchestration.checks.explain import Chart, Evidence, markdown_table, verdict
 from orchestration.checks.item_sales_baseline import HOURS_A_WEEK, Baseline, Sales, learn
 from orchestration.checks.item_sales_statistics import Judged, Rule, plain, remarkable
+from orchestration.checks.neighbours import reading
+from orchestration.checks.upstream import held_back_by
 from orchestration.resources.clickhouse import ClickHouse
 
 HISTORY_HOURS: Final = 4 * HOURS_A_WEEK
@@ -63,13 +65,12 @@ class HourOfSales:
 
 
 @asset_check(ITEM_SALES)
-def item_sales_within_expected(clickhouse: ClickHouse) -> dg.AssetCheckResult:
+def item_sales_within_expected(context: dg.AssetCheckExecutionContext, clickhouse: ClickHouse) -> dg.AssetCheckResult:
     """Judge the hour before and the running one."""
-    settings = load_settings()
     now = SystemClock().now()
-    with clickhouse.client() as client:
+    with reading(clickhouse) as client:
         hours = [read_hour(client, hour, running=running) for hour, running in hours_to_judge(now)]
-    return sales_verdict(hours, settings)
+    return sales_verdict(hours, load_settings(), held_back_by(context.instance, now))
 
 
 def hours_to_judge(now: datetime) -> list[tuple[datetime, bool]]:
@@ -142,10 +143,11 @@ def offending(read: HourOfSales, judged: Judged) -> pl.DataFrame:
     return frame.filter(hit).select(columns).sort(["ratio", "item_id"], descending=[True, False])
 
 
-def sales_verdict(hours: list[HourOfSales], settings: Settings) -> dg.AssetCheckResult:
+def sales_verdict(hours: list[HourOfSales], settings: Settings, upstream: str = "") -> dg.AssetCheckResult:
     """Return the check's result with the offending items as a table and the worst as a chart.
 
-    A failure is a warning: the numbers are right, it is the shop that is remarkable.
+    A failure is a warning: the numbers are right, it is the shop that is remarkable. It is held back while
+    something `upstream` explains it.
     """
     judged = [_Hour(read, settings) for read in hours if read.sales.count.size]
     found = pl.concat([one.offending for one in judged]) if judged else pl.DataFrame()
@@ -160,13 +162,15 @@ def sales_verdict(hours: list[HourOfSales], settings: Settings) -> dg.AssetCheck
         table=items_table(found) if len(found) else "",
         items=tuple(dict.fromkeys(found["item_id"])) if len(found) else (),
         chart=worst.chart(found["place"][0]) if worst else None,
+        held_back=upstream if len(found) else "",
         more={
             "threshold": f"{settings.alert_sales_ratio:g} x expected, from {settings.alert_sales_min} sales on",
             "items_looked_at": sum(len(one.read.items) for one in judged),
         },
     )
     sentence = _sentence(found, comparable=bool(judged))
-    return verdict(ITEM_SALES, passed=not len(found), sentence=sentence, evidence=evidence, error=False)
+    passed = not len(found) or bool(upstream)
+    return verdict(ITEM_SALES, passed=passed, sentence=sentence, evidence=evidence, error=False)
 
 
 class _Hour:

@@ -100,7 +100,7 @@ def test_the_names_others_rely_on_exist(loaded: dict) -> None:
     assert f"marts/fct_item_hourly:{ITEM_SALES_CHECK}" in loaded["checks"]
     assert DBT_JOB in loaded["jobs"]
     assert loaded["sensors"] == [
-        *("alerts", "analyses", "dbt_tests", "observations", "old_runs", "raw_rows", "run_failures")
+        *("alerts", "analyses", "checks", "dbt_tests", "observations", "old_runs", "raw_rows", "run_failures")
     ]
 
 

@@ -73,6 +73,17 @@ def test_the_worst_of_both_hours_comes_first_and_an_item_is_named_once() -> None
     assert result.metadata["observed"].value == 90
 
 
+def test_a_spike_is_held_back_and_says_so_while_something_upstream_explains_it() -> None:
+    spike = [hour({"hot": 90, **others(30)})]
+    held = sales_verdict(spike, SETTINGS, "raw_is_fresh fails upstream, which may explain it.")
+    assert held.passed
+    assert held.metadata["held_back"].value == "raw_is_fresh fails upstream, which may explain it."
+    assert held.description.startswith("Held back: raw_is_fresh fails upstream")
+    assert held.metadata["offending_items"].value == ["hot"]
+    calm = sales_verdict([hour(others(30))], SETTINGS, "raw_is_fresh fails upstream, which may explain it.")
+    assert calm.metadata["held_back"].value == ""
+
+
 def test_the_plain_rule_is_named_in_its_verdict() -> None:
     plain = Settings(_env_file=None, alert_sales_rule="plain")
     result = sales_verdict([hour({"a": 25, **others(30)}, per_hour=14.0)], plain)

@@ -1,0 +1,18 @@
+"""Every check of our own, and which job runs it."""
+
+from typing import Final
+
+from orchestration.checks.dead_letters import dead_letter_share
+from orchestration.checks.freshness import kafka_is_fresh, marts_are_fresh, raw_is_fresh
+from orchestration.checks.item_sales import item_sales_within_expected
+from orchestration.checks.offsets import offsets_all_landed
+from orchestration.checks.repeats import repeated_events
+from orchestration.checks.sales_by_hop import marts_hold_what_landed
+
+# A step more costs a run of the marts some 50 ms, whatever it does: only what has to be told within seconds.
+MARTS_CHECKS: Final = (item_sales_within_expected,)
+EVERY_MINUTE_CHECKS: Final = (
+    *(offsets_all_landed, marts_hold_what_landed, dead_letter_share, repeated_events),
+    *(kafka_is_fresh, raw_is_fresh, marts_are_fresh),
+)
+OUR_CHECKS: Final = tuple(dict.fromkeys((*MARTS_CHECKS, *EVERY_MINUTE_CHECKS)))
