@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search lock docs bench-experiments bench-live bench-detector
+.PHONY: bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs bench-experiments bench-live bench-detector
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-ingest: setup ## Events/s from Kafka to raw.events beside the alternatives
 
 bench-search: setup ## Milliseconds that a search of ROWS=50000000 raw events takes, and what its index costs
 	@$(BIN)/python -m benchmarks.search --rows $(or $(ROWS),50000000)
+
+bench-archive: setup ## Events/s archived, verified and restored, and bytes an event; ROWS=1000000
+	@$(BIN)/python -m benchmarks.archive --rows $(or $(ROWS),1000000)
 
 bench-experiments: setup ## False alarms and power of the experiment statistics, simulated (minutes)
 	@$(BIN)/python -m benchmarks.experiments

@@ -85,6 +85,7 @@ class _Judge:
             mark=held.mark,
             events=held.events.rows,
             letters=held.letters.rows,
+            archived=sum(span.sums.rows for span in held.archived),
             doubled=Offsets.of(run.offsets for run in held.tail if run.doubled),
             starts_late=self._options.start == "latest",
         )

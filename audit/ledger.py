@@ -1,4 +1,4 @@
-"""The cheap part: what both raw tables hold of a topic, in a few rows a partition.
+"""The cheap part: what both raw tables hold of a topic, in a few rows a partition, with what left them for the archive.
 
 raw.events is read first, through its projection `by_day`: a row a partition and landing day. Dead letters of
 a batch are written before its events, so that by then all letters up to each partition's mark are visible.
@@ -6,11 +6,13 @@ a batch are written before its events, so that by then all letters up to each pa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from audit.archived import ArchivedSpan, read_archived
 from audit.report import OffsetRange
 from audit.sums import NO_OFFSETS, Sums, sums_of_range
 from contracts.clickhouse import mapped_errors
@@ -61,6 +63,7 @@ class Holdings:
         mark: the highest offset in raw.events; None when there is none.
         events, letters: fingerprints of the rows up to the mark.
         tail: dead letters above the mark, in order.
+        archived: what of all this is in the archive only.
     """
 
     first: int | None = None
@@ -68,6 +71,7 @@ class Holdings:
     events: Sums = NO_OFFSETS
     letters: Sums = NO_OFFSETS
     tail: tuple[Run, ...] = ()
+    archived: tuple[ArchivedSpan, ...] = ()
 
     def is_contiguous(self, legal: Sums) -> bool:
         """Tell whether each offset from first to mark is there once, in either table or among the `legal` gaps."""
@@ -84,15 +88,50 @@ def read_holdings(client: Client, topic: str) -> dict[int, Holdings]:
         Permanent: a table is missing or may not be read.
     """
     with mapped_errors():
-        events = client.query(EVENTS, parameters={"topic": topic}).result_rows
-        found = {row[0]: Holdings(row[1], row[2], Sums(*row[3:])) for row in events}
-        marks = {"topic": topic, "partitions": list(found), "marks": [row[2] for row in events]}
-        letters = client.query(_LETTERS, parameters=marks).result_rows
-        tail = client.query(_TAIL, parameters=marks).result_rows
+        archived = read_archived(client, topic)
+        while True:
+            found = _read(client, topic, archived)
+            # A day that left or came back meanwhile would be counted twice, or not at all.
+            before, archived = archived, read_archived(client, topic)
+            if archived == before:
+                return found
+
+
+def _read(client: Client, topic: str, archived: Mapping[int, tuple[ArchivedSpan, ...]]) -> dict[int, Holdings]:
+    events = client.query(EVENTS, parameters={"topic": topic}).result_rows
+    found = {row[0]: Holdings(row[1], row[2], Sums(*row[3:])) for row in events}
+    for number, spans in archived.items():
+        _add_events(found, number, spans)
+    held = {number: each.mark for number, each in found.items() if each.mark is not None}
+    marks = {"topic": topic, "partitions": list(held), "marks": list(held.values())}
+    letters = client.query(_LETTERS, parameters=marks).result_rows
+    tail = client.query(_TAIL, parameters=marks).result_rows
     for number, first, *sums in letters:
         known = found[number]
         known.first, known.letters = min(first, known.first or 0), Sums(*sums)
+    for number, spans in archived.items():
+        _add_letters(found, number, spans)
     for number, first, last, doubled in tail:
         known = found.setdefault(number, Holdings())
         known.tail += (Run(OffsetRange(first, last), bool(doubled)),)
     return found
+
+
+def _add_events(found: dict[int, Holdings], number: int, spans: tuple[ArchivedSpan, ...]) -> None:
+    for span in spans:
+        if span.is_event:
+            known = found.setdefault(number, Holdings(*span.offsets))
+            known.first = min(span.offsets.first, span.offsets.first if known.first is None else known.first)
+            known.mark = max(span.offsets.last, known.mark or 0)
+            known.events = known.events.plus(span.sums)
+            known.archived += (span,)
+
+
+def _add_letters(found: dict[int, Holdings], number: int, spans: tuple[ArchivedSpan, ...]) -> None:
+    """Add dead letters that left; they leave only once an event has landed behind them, so all are below the mark."""
+    for span in spans:
+        if not span.is_event and number in found:
+            known = found[number]
+            known.first = min(span.offsets.first, span.offsets.first if known.first is None else known.first)
+            known.letters = known.letters.plus(span.sums)
+            known.archived += (span,)

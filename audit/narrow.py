@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from audit.archived import ArchivedSpan
 from audit.ledger import Holdings
 from audit.ranges import joined, without
 from audit.report import OffsetRange
@@ -37,6 +38,8 @@ _WINDOW: Final = "intDiv(offset - {first:UInt64}, {width:UInt64})"
 _BY_WINDOW: Final = f"""
 SELECT {_WINDOW} AS window, count(), sum(offset), sum(offset * offset) FROM {_ROWS} GROUP BY window"""  # noqa: S608
 
+_ALL: Final = f"SELECT count(), sum(offset), sum(offset * offset) FROM {_ROWS}"  # noqa: S608
+
 _COPIES: Final = f"""(
     SELECT offset, countIf(letter = 0) AS events, countIf(letter = 1) AS letters
     FROM {_ROWS} WHERE has({{windows:Array(UInt64)}}, {_WINDOW}) GROUP BY offset
@@ -60,13 +63,22 @@ class Findings:
         missing: ranges of offsets in neither table.
         doubled: ranges of offsets more than once in one table.
         in_both: ranges of offsets in both tables.
-        unexamined: offsets in wrong windows that were too many to look into.
+        unexamined: offsets in wrong windows that were too many to look into, or among days that left for the archive.
     """
 
     missing: tuple[OffsetRange, ...] = ()
     doubled: tuple[OffsetRange, ...] = ()
     in_both: tuple[OffsetRange, ...] = ()
     unexamined: int = 0
+
+    def plus(self, other: Findings) -> Findings:
+        """Return what was found here and in a stretch above."""
+        return Findings(
+            self.missing + other.missing,
+            self.doubled + other.doubled,
+            self.in_both + other.in_both,
+            self.unexamined + other.unexamined,
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,40 @@ def look_closer(client: Client, place: tuple[str, int], holdings: Holdings) -> F
     """
     assert holdings.first is not None  # noqa: S101 - nothing is wrong with nothing
     assert holdings.mark is not None  # noqa: S101
-    span = OffsetRange(holdings.first, holdings.mark)
+    hulls = list(_hulls(holdings.archived))
+    found = Findings(unexamined=sum(hull.size for hull, sums in hulls if not _is_whole(client, place, hull, sums)))
+    for span in without([OffsetRange(holdings.first, holdings.mark)], [hull for hull, _ in hulls]):
+        found = found.plus(_look(client, place, span))
+    return found
+
+
+def _hulls(archived: Iterable[ArchivedSpan]) -> Iterator[tuple[OffsetRange, Sums]]:
+    """Yield stretches of offsets that days in the archive lie in, disjoint and in order, with those days' sums."""
+    grown: tuple[OffsetRange, Sums] | None = None
+    for span in sorted(archived, key=lambda one: one.offsets):
+        if grown is not None and span.offsets.first <= grown[0].last:
+            hull = OffsetRange(grown[0].first, max(grown[0].last, span.offsets.last))
+            grown = (hull, grown[1].plus(span.sums))
+            continue
+        if grown is not None:
+            yield grown
+        grown = (span.offsets, span.sums)
+    if grown is not None:
+        yield grown
+
+
+def _is_whole(client: Client, place: tuple[str, int], hull: OffsetRange, archived: Sums) -> bool:
+    """Tell whether archived rows and those that are still there make each offset of the stretch once."""
+    wanted = sums_of_range(*hull)
+    if archived == wanted:
+        return True
+    asked = {"topic": place[0], "partition": place[1], "first": hull.first, "last": hull.last}
+    with mapped_errors():
+        return archived.plus(Sums(*client.query(_ALL, parameters=asked).result_rows[0])) == wanted
+
+
+def _look(client: Client, place: tuple[str, int], span: OffsetRange) -> Findings:
+    """Return what is wrong in a stretch of which everything should be in the raw tables."""
     width = max(_SMALLEST_WINDOW, -(-span.size // _WINDOWS))
     asked = {"topic": place[0], "partition": place[1], "first": span.first, "last": span.last, "width": width}
     runs: list[tuple[bool, bool, OffsetRange]] = []

@@ -37,10 +37,12 @@ def sentences(report: Report) -> Iterator[str]:
     elif report.kafka != "asked":
         yield f"{report.kafka}; lag is not known, and whether gaps are legal was not checked"
     expected = sum(each.expected for each in report.partitions)
+    archived = sum(each.archived for each in report.partitions)
+    away = f", in the archive only {archived:,}" if archived else ""
     lag = "not known" if report.lag is None else f"{report.lag:,}"
     yield (
         f"{report.verdict}: {expected:,} offsets, lost {report.lost:,}, doubled {report.surplus:,}, "
-        f"lag {lag} ({report.seconds * 1000:,.0f} ms)"
+        f"lag {lag}{away} ({report.seconds * 1000:,.0f} ms)"
     )
 
 
@@ -59,7 +61,10 @@ def _about(each: PartitionAudit) -> Iterator[str]:
             more = f", … ({offsets.range_count} ranges)" if offsets.range_count > len(offsets.ranges) else ""
             yield f"{each.topic}:{each.partition}: {offsets.total:,} {words}: {ranges}{more}"
     if each.unexamined:
-        yield f"{each.topic}:{each.partition}: {each.unexamined:,} offsets lie in parts too many to look into this time"
+        yield (
+            f"{each.topic}:{each.partition}: {each.unexamined:,} offsets lie in parts too many to look into this time, "
+            "or among days that are in the archive only (`millrace restore` brings one back)"
+        )
     if each.beyond_end:
         yield (
             f"{each.topic}:{each.partition}: {each.beyond_end:,} offsets lie above the topic's end at {each.end}: "

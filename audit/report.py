@@ -69,6 +69,7 @@ class PartitionAudit:
             highest offset in raw.events: dead letters land before the events of their batch.
         done: the mark and the dead letters right behind it; None as above.
         events, letters: rows up to the mark in raw.events and in raw.dead_letters.
+        archived: how many of these left ClickHouse for the archive.
         in_hand: dead letters above `done`, of batches whose events are still on their way.
         missing: in neither table although Kafka has a message there.
         gone: in neither table, and Kafka deleted the offsets before anyone could check them.
@@ -78,7 +79,7 @@ class PartitionAudit:
         not_read: messages that Kafka has below `first`: reading began later.
         doubled: more than once in one table.
         in_both: in both tables.
-        unexamined: offsets in pieces that are not as they should be but were too many to look into.
+        unexamined: offsets in pieces that are not as they should be but were too many to look into, or are archived.
         beyond_end: offsets above the last that the broker gave out: the topic was created anew.
         low, end: the broker's first offset and one past its last readable one; None when Kafka was not asked.
         lag: messages that are not done, at most; None when Kafka was not asked.
@@ -91,6 +92,7 @@ class PartitionAudit:
     done: int | None = None
     events: int = 0
     letters: int = 0
+    archived: int = 0
     in_hand: int = 0
     missing: Offsets = NONE
     gone: Offsets = NONE
@@ -184,7 +186,7 @@ class Report:
         """Return everything ready for JSON."""
         totals = {
             name: sum(getattr(each, name) for each in self.partitions)
-            for name in ("events", "letters", "expected", "in_hand", "beyond_end", "unexamined")
+            for name in ("events", "letters", "archived", "expected", "in_hand", "beyond_end", "unexamined")
         } | {
             name: sum(getattr(each, name).total for each in self.partitions)
             for name in ("missing", "not_read", "doubled", "in_both", "gone", "unchecked", "legal")

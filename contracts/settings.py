@@ -126,6 +126,17 @@ class Settings(BaseSettings):
     clickhouse_cluster: str = Field("", pattern=r"^[A-Za-z0-9_]*$", description="ClickHouse cluster; empty: one node")
     clickhouse_replicated: bool = Field(True, description="false: the cluster has no Keeper, hence no replicas")
 
+    archive_url: str = Field(
+        "", description="Where closed days are archived: a folder or s3://bucket/prefix; empty: MILLRACE_HOME/archive"
+    )
+    archive_s3_endpoint: str = Field("", description="Address of an S3-compatible server; empty: Amazon's")
+    archive_s3_region: str = Field("us-east-1", min_length=1, description="Region of the archive's bucket")
+    archive_s3_access_key: str | None = Field(None, description="Access key of the archive's bucket")
+    archive_s3_secret_key: SecretStr | None = Field(None, description="Secret key of the archive's bucket")
+    retention_days: int = Field(
+        0, ge=0, le=36_500, description="Archived days older than this leave ClickHouse; 0: keep for ever"
+    )
+
     dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
     dashboard_url: str = Field(
         "http://localhost:8050", min_length=1, description="Address of the dashboard, as messages link to it"

@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 
 from contracts.names import DBT_JOB
+from orchestration.assets.archive import archived_days
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.assets.freshness import ANALYSES
@@ -15,6 +16,7 @@ from orchestration.checks.all import EVERY_MINUTE_CHECKS, MARTS_CHECKS, OUR_CHEC
 TESTS_JOB: Final = "dbt_tests"
 ANALYSES_JOB: Final = "analyses"
 CHECKS_JOB: Final = "checks"
+ARCHIVE_JOB: Final = "archive"
 
 _models = dg.AssetSelection.assets(*dbt_models.keys)
 _streamed = (
@@ -46,5 +48,11 @@ checks_job = dg.define_asset_job(
     CHECKS_JOB,
     selection=dg.AssetSelection.checks(*EVERY_MINUTE_CHECKS),
     description="Whether all is there, fresh and sane, once a minute.",
+    executor_def=dg.in_process_executor,
+)
+archive_job = dg.define_asset_job(
+    ARCHIVE_JOB,
+    selection=dg.AssetSelection.assets(archived_days.key),
+    description="Closed landing days as Parquet, written and proven.",
     executor_def=dg.in_process_executor,
 )

@@ -7,6 +7,7 @@ users in files only.
 from __future__ import annotations
 
 from contracts.names import (
+    ARCHIVED_OFFSETS,
     INCIDENT_ACTIONS,
     INCIDENTS,
     ROLE_DASHBOARD,
@@ -32,9 +33,13 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "SELECT, INSERT ON raw.ingest_epochs",
         f"SELECT ON {RUNNING_QUERIES}",
         "SELECT, INSERT ON raw.rewinds",
+        f"SELECT ON {ARCHIVED_OFFSETS}",
     ),
     ROLE_DBT: (
         "SELECT ON raw.*",
+        # Dagster takes archived days out of raw when RETENTION_DAYS says so, and a restore puts them back.
+        "INSERT, ALTER DELETE ON raw.events",
+        "INSERT, ALTER DELETE ON raw.dead_letters",
         *(f"SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW ON {database}.*" for database in _DBT_OWNS),
         "SELECT ON system.*",
         "CREATE TEMPORARY TABLE ON *.*",

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 def empty_raw(client: Client) -> None:
     """Empty the raw tables of one server."""
-    for table in ("raw.events", "raw.dead_letters", "raw.rewinds"):
+    for table in ("raw.events", "raw.dead_letters", "raw.rewinds", "ops.archived_days"):
         client.command(f"TRUNCATE TABLE {table}")
 
 

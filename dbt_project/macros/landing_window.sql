@@ -20,6 +20,7 @@
     {%- if not execute -%} true
     {%- else -%}
         {%- if not is_incremental() -%}
+            {%- do _refuse_to_forget_archived_days() -%}
             {#- A rebuild begins from nothing, also in what it remembers: the highest offset wins there. -#}
             {%- do run_query("delete from ops.model_watermarks where model = '" ~ model.name ~ "'") -%}
         {%- endif -%}
@@ -40,6 +41,20 @@
             )
         {%- endfor %})
         {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Days that left raw for the archive are in the marts; a rebuild would not find them again. #}
+{% macro _refuse_to_forget_archived_days() -%}
+    {%- set away = run_query(
+        "select count(distinct day), toString(min(day)), toString(max(day)) from raw.archived_offsets"
+        ~ " where state in ('moving', 'dropped') and table_name = 'raw.events'"
+    ).rows[0] -%}
+    {%- if away[0] | int and not var('forget_archived_days') -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ " would be built without " ~ away[0] ~ " days that are in the archive only (" ~ away[1] ~ " to "
+            ~ away[2] ~ "): bring them back with `millrace restore DAY`, or set forget_archived_days"
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,8 +1,8 @@
 """Where to resume: the ledger of offsets that ClickHouse holds, never Kafka's committed offset.
 
-The mark of a partition is the highest offset in `raw.events`. Everything up to it is done: inserts are
-atomic, in order within a partition, and each batch's dead letters land before its events. Above
-the mark there may be dead letters of a batch whose events never landed; they are returned as ranges so that
+The mark of a partition is the highest offset in `raw.events`, rows that left for the archive included. Everything up
+to it is done: inserts are atomic, in order within a partition, and each batch's dead letters land before its events.
+Above the mark there may be dead letters of a batch whose events never landed; they are returned as ranges so that
 reading those offsets again writes the events without doubling the letters.
 """
 
@@ -18,15 +18,23 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import mapped_errors
 from contracts.errors import Permanent
-from contracts.names import RAW_DEAD_LETTERS, RAW_EVENTS
+from contracts.names import ARCHIVED_OFFSETS, RAW_DEAD_LETTERS, RAW_EVENTS
 from streaming.ingest.records import Partition, Ranges
 
 log = logging.getLogger("millrace.ingest")
 
-# The projection of raw.events answers this from a few rows a part, whatever the table's size.
+# The projection of raw.events answers this from a few rows a part, whatever the table's size. What was archived had
+# landed, wherever it is now: without it, a partition whose days have all left would begin anew.
 _MARKS: Final = f"""
-SELECT kafka_partition, max(kafka_offset) FROM {RAW_EVENTS}
-WHERE kafka_topic = {{topic:String}} GROUP BY kafka_partition"""  # noqa: S608 - constant names
+SELECT kafka_partition, max(mark) FROM
+(
+    SELECT kafka_partition, max(kafka_offset) AS mark FROM {RAW_EVENTS}
+    WHERE kafka_topic = {{topic:String}} GROUP BY kafka_partition
+    UNION ALL
+    SELECT kafka_partition, last_offset FROM {ARCHIVED_OFFSETS}
+    WHERE kafka_topic = {{topic:String}} AND table_name = '{RAW_EVENTS}'
+)
+GROUP BY kafka_partition"""  # noqa: S608 - constant names
 
 # A run of offsets has one difference between the offset and its place in the order: one row a run.
 _LETTERS: Final = f"""

@@ -8,7 +8,8 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from contracts.clickhouse import mapped_errors
-from contracts.names import RAW_DEAD_LETTERS, RAW_EVENTS
+from contracts.errors import UserError
+from contracts.names import ARCHIVED_OFFSETS, RAW_DEAD_LETTERS, RAW_EVENTS
 from streaming.ingest.records import Partition, Ranges
 
 WINDOW: Final = 2_000_000
@@ -33,12 +34,20 @@ SELECT min(kafka_offset), max(kafka_offset) FROM
 )
 GROUP BY run"""  # noqa: S608 - constant names
 
+# Days that are in the archive only, or on the way: nobody can tell here which of these offsets they hold.
+_AWAY: Final = f"""
+SELECT DISTINCT toString(day) AS landed FROM {ARCHIVED_OFFSETS}
+WHERE kafka_topic = {{topic:String}} AND kafka_partition = {{partition:UInt32}} AND state IN ('moving', 'dropped')
+    AND first_offset < {{end:UInt64}} AND last_offset >= {{first:UInt64}}
+ORDER BY landed"""  # noqa: S608 - constant names
+
 
 class Known:
     """The offsets of one partition that are in either raw table; ask in rising order.
 
     Args:
-        client: returns the connected client; needs no right but SELECT on the three offset columns.
+        client: returns the connected client; needs no right but SELECT on the three offset columns and
+            on the archived offsets.
         partition: whose offsets.
         window: offsets asked for at once.
     """
@@ -65,4 +74,12 @@ class Known:
         }
         with mapped_errors():
             rows = self._client().query(_RUNS, parameters=parameters).result_rows
+            # Asked afterwards: a day that left in between was `moving` before its first row was gone.
+            away = [str(row[0]) for row in self._client().query(_AWAY, parameters=parameters).result_rows]
+        if away:
+            more = f" and {len(away) - 1} more days" if len(away) > 1 else ""
+            raise UserError(
+                f"{self._partition} from offset {first}: rows of {away[0]}{more} are in the archive only, and would be "
+                f"written a second time; run `millrace restore {away[0]}` first, or begin later"
+            )
         self._ranges = Ranges((int(low), int(high)) for low, high in rows)

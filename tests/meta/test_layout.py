@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
+    "archive",
     "audit",
     "benchmarks",
     "cli",
@@ -23,9 +24,10 @@ PACKAGES = (
 )
 MAY_IMPORT = {
     "contracts": set(),
+    "archive": {"contracts", "streaming"},
     "audit": {"contracts", "streaming"},
     "streaming": {"contracts"},
-    "orchestration": {"contracts", "audit"},
+    "orchestration": {"contracts", "archive", "audit"},
     "search": {"contracts", "streaming"},
     "dashboard": {"contracts", "search"},
     "sql": {"contracts"},

@@ -71,6 +71,7 @@ def test_the_assets_are_the_reviewed_ones(loaded: dict) -> None:
     assert by_group == {
         "kafka": ["kafka/clickstream_topic"],
         "raw": ["raw/dead_letters", "raw/events"],
+        "archive": ["archive/raw_days"],
         "staging": ["staging/stg_dead_letters", "staging/stg_events"],
         "marts": sorted(["ops/experiment_results", *(f"marts/{name}" for name in MARTS)]),
         "live": sorted([*(name.replace(".", "/") for name in LIVE_TABLES), *(f"live/{name}" for name in LIVE_MODELS)]),
@@ -99,8 +100,10 @@ def test_every_mart_says_how_fresh_it_has_to_be(loaded: dict) -> None:
 def test_the_names_others_rely_on_exist(loaded: dict) -> None:
     assert f"marts/fct_item_hourly:{ITEM_SALES_CHECK}" in loaded["checks"]
     assert DBT_JOB in loaded["jobs"]
+    assert "archive/raw_days:archive_verified" in loaded["checks"]
     assert loaded["sensors"] == [
-        *("alerts", "analyses", "checks", "dbt_tests", "observations", "old_runs", "raw_rows", "run_failures")
+        *("alerts", "analyses", "checks", "closed_days", "dbt_tests", "observations", "old_runs", "raw_rows"),
+        "run_failures",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Closed days of raw as Parquet: written, read back and compared, taken out of ClickHouse, and brought back."""
