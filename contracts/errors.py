@@ -32,6 +32,10 @@ class SlowDown(RetryLater):
         self.seconds = seconds
 
 
+class LookFirst(RetryLater):
+    """No answer came, or one that leaves it open: look whether it was done before trying again."""
+
+
 class Fenced(MillraceError):
     """Somebody else has taken over: drop what is in hand, and ask anew what is ours."""
 

@@ -160,6 +160,20 @@ class Settings(BaseSettings):
     slack_channel: str = Field("#millrace-alerts", min_length=1, description="Channel that receives alerts")
     slack_api_url: str = Field("", description="Slack API address, for tests and the local stand-in")
 
+    alert_rules: Path | None = Field(
+        None, description="File of who is told what, where and when; none: orchestration/alerts/rules.yml"
+    )
+    alert_webhook_url: SecretStr = Field(SecretStr(""), description="Address that webhook channels post JSON to")
+    smtp_host: str = Field("", description="Mail server of email channels; empty: no email")
+    smtp_port: Port = Field(587, description="Its port")
+    smtp_security: Annotated[Literal["starttls", "tls", "none"], BeforeValidator(_lower)] = Field(
+        "starttls", description="How the connection to the mail server is protected"
+    )
+    smtp_user: str = Field("", description="User of the mail server; empty: no login")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password of the mail server")
+    smtp_from: str = Field("millrace@localhost", min_length=1, description="Sender of alert mails")
+    smtp_to: str = Field("", description="Recipients of alert mails, a@x[,b@y]")
+
     alert_sales_rule: Annotated[Literal["significant", "plain"], BeforeValidator(_lower)] = Field(
         "significant", description="plain: any item at ALERT_SALES_RATIO times its average hour, without a test"
     )
@@ -188,6 +202,11 @@ class Settings(BaseSettings):
     alert_false_share: float = Field(
         0.01, gt=0, le=0.5, description="Of the alerts about something remarkable, this share is false at most"
     )
+
+    @property
+    def smtp_recipients(self) -> tuple[str, ...]:
+        """Addresses in SMTP_TO."""
+        return tuple(one.strip() for one in self.smtp_to.split(",") if one.strip())
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -1,18 +1,19 @@
 """Slack's API played locally when there is no token: `python -m local.slack_stand_in --port N --file PATH`.
 
-It answers the four methods the alerts use the way Slack does, refuses what Slack refuses, appends each
-accepted call as one JSON line to PATH, and shows the messages on its front page. Tests tell it to
-misbehave: POST /_faults {"status": 429, "retry_after": 1, "times": 2}, or with "error" as Slack would say.
+It answers the methods the alerts use the way Slack does, refuses what Slack refuses, appends each accepted message and
+edit as one JSON line to PATH, and shows the messages on its front page. Tests tell it to misbehave, see `Fault`:
+POST /_faults {"status": 429, "retry_after": 1, "times": 2}; {"times": 0} ends it.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import html
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -29,6 +30,39 @@ _BLOCK_LIMIT: Final = 50
 _FIELD_LIMIT: Final = 10
 _CHANNEL_ID: Final = "C0LOCAL"
 _TOO_MANY: Final = 429
+_PAGE: Final = 200
+_OWN: Final = frozenset({"token", "ts"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How calls are answered that would have been accepted.
+
+    Args:
+        times: so many calls.
+        status, error: the answer, as Slack would give it.
+        retry_after: seconds, with status 429.
+        accept: whether the call is carried out before it is answered so.
+        hang: seconds before the answer.
+        drop: break the connection in place of an answer.
+        blocks: only calls with blocks.
+        method: only calls of this method.
+
+    """
+
+    times: int = 1
+    status: int = 200
+    error: str = ""
+    retry_after: float = 1
+    accept: bool = False
+    hang: float = 0
+    drop: bool = False
+    blocks: bool = False
+    method: str = ""
+
+    def concerns(self, method: str, body: dict[str, Any]) -> bool:
+        """Return whether the call is to meet this fault."""
+        return self.method in {"", method} and (not self.blocks or bool(_blocks(body)))
 
 
 @dataclass
@@ -38,14 +72,26 @@ class Workspace:
     Args:
         file: where each accepted call is appended.
         messages: the newest content of each message by time stamp; thread replies are messages, too.
-        faults: answers still owed to the next calls, as given to /_faults.
+        names: channels by the names that were used for them; they are all one.
+        files: the sizes of uploaded files by their ids.
+        fault: how the next calls are answered.
 
     """
 
     file: Path
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    faults: list[dict[str, Any]] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    files: dict[str, int] = field(default_factory=dict)
+    fault: Fault = field(default_factory=lambda: Fault(times=0))
     last_ts: float = 0.0
+
+    def fault_of(self, method: str, body: dict[str, Any]) -> Fault | None:
+        """Return the fault that the call is to meet, and count it."""
+        fault = self.fault
+        if not fault.times or not fault.concerns(method, body):
+            return None
+        self.fault = replace(fault, times=fault.times - 1)
+        return fault
 
     def next_ts(self) -> str:
         """Return a time stamp no other message has; Slack uses it as the message's name."""
@@ -65,16 +111,20 @@ def application(file: Path) -> Starlette:
     workspace = Workspace(file)
 
     async def call(request: Request) -> Response:
-        if workspace.faults:
-            return _fault(workspace)
-        body = await _body(request)
-        signed = _is_bearer(request, body)
-        return JSONResponse(_answer(workspace, request.path_params["method"], signed, body))
+        method, body = request.path_params["method"], await _body(request)
+        fault = workspace.fault_of(method, body)
+        answer = None
+        if fault is None or fault.accept:
+            answer = _answer(workspace, method, _is_bearer(request, body), body, str(request.base_url))
+        return JSONResponse(answer) if fault is None else await _faulty(fault, request)
 
     async def faults(request: Request) -> Response:
-        fault = await request.json()
-        workspace.faults.extend([fault] * int(fault.get("times", 1)))
+        workspace.fault = Fault(**await request.json())
         return JSONResponse({"ok": True})
+
+    async def upload(request: Request) -> Response:
+        workspace.files[request.path_params["file"]] = len(await request.body())
+        return Response("OK")
 
     async def front(_: Request) -> Response:
         return HTMLResponse(_page(workspace))
@@ -83,18 +133,21 @@ def application(file: Path) -> Starlette:
         routes=[
             Route("/", front),
             Route("/_faults", faults, methods=["POST"]),
+            Route("/upload/{file}", upload, methods=["POST"]),
             Route("/api/{method}", call, methods=["GET", "POST"]),
             Route("/{method}", call, methods=["GET", "POST"]),
         ]
     )
 
 
-def _fault(workspace: Workspace) -> Response:
-    fault = workspace.faults.pop(0)
-    status = int(fault["status"])
-    headers = {"Retry-After": str(fault.get("retry_after", 1))} if status == _TOO_MANY else {}
-    usual = "ratelimited" if status == _TOO_MANY else "internal_error"
-    return JSONResponse({"ok": False, "error": fault.get("error", usual)}, status_code=status, headers=headers)
+async def _faulty(fault: Fault, request: Request) -> Response:
+    await asyncio.sleep(fault.hang)
+    if fault.drop:
+        # Only the server's own object for this request holds the connection; ASGI has no word for dropping it.
+        request.receive.__self__.transport.abort()  # type: ignore[attr-defined] # uvicorn's RequestResponseCycle
+    headers = {"Retry-After": f"{fault.retry_after:g}"} if fault.status == _TOO_MANY else {}
+    usual = "ratelimited" if fault.status == _TOO_MANY else "internal_error"
+    return JSONResponse({"ok": False, "error": fault.error or usual}, status_code=fault.status, headers=headers)
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -103,28 +156,69 @@ async def _body(request: Request) -> dict[str, Any]:
         body: dict[str, Any] = json.loads(content)
         return body
     form: dict[str, Any] = dict(parse_qsl(content or request.url.query))
-    return {**form, **{name: json.loads(form[name]) for name in ("blocks", "attachments") if form.get(name)}}
+    return {**form, **{name: json.loads(form[name]) for name in ("blocks", "attachments", "files") if form.get(name)}}
 
 
 def _is_bearer(request: Request, body: dict[str, Any]) -> bool:
     return request.headers.get("authorization", "").startswith("Bearer ") or bool(body.get("token"))
 
 
-def _answer(workspace: Workspace, method: str, signed: bool, body: dict[str, Any]) -> dict[str, Any]:
-    if method == "api.test":
-        return {"ok": True, "args": body}
+def _answer(workspace: Workspace, method: str, signed: bool, body: dict[str, Any], base: str) -> dict[str, Any]:
     if not signed:
         return {"ok": False, "error": "invalid_auth"}
     if method == "auth.test":
         return {"ok": True, "url": "http://localhost/", "team": "local", "user": "millrace"}
-    if method not in {"chat.postMessage", "chat.update"}:
-        return {"ok": False, "error": "unknown_method"}
+    if method in {"chat.postMessage", "chat.update"}:
+        return _said(workspace, method, body)
+    if method.startswith("conversations."):
+        return _read(workspace, method, body)
+    if method.startswith("files."):
+        return _filed(workspace, method, body, base)
+    return {"ok": False, "error": "unknown_method"}
+
+
+def _said(workspace: Workspace, method: str, body: dict[str, Any]) -> dict[str, Any]:
+    workspace.names.add(str(body.get("channel", "")).removeprefix("#"))
     error = _refusal(workspace, method, body)
     if error:
         return {"ok": False, **error}
     ts = str(body["ts"]) if method == "chat.update" else workspace.next_ts()
-    workspace.record(method, ts, {name: value for name, value in body.items() if name not in {"token", "ts"}})
+    workspace.record(method, ts, {name: value for name, value in body.items() if name not in _OWN})
     return {"ok": True, "channel": _CHANNEL_ID, "ts": ts, "message": {"text": body.get("text", "")}}
+
+
+def _read(workspace: Workspace, method: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer what is asked of a channel; only its id names it there, as in Slack."""
+    if method == "conversations.list":
+        return {"ok": True, "channels": [{"id": _CHANNEL_ID, "name": name} for name in sorted(workspace.names)]}
+    if body.get("channel") != _CHANNEL_ID:
+        return {"ok": False, "error": "channel_not_found"}
+    thread = str(body["ts"]) if method == "conversations.replies" else None
+    shown = [
+        {"ts": ts} | {name: value for name, value in message.items() if name != "metadata" or _wants_metadata(body)}
+        for ts, message in sorted(workspace.messages.items(), reverse=thread is None)
+        if message.get("thread_ts") == thread or ts == thread
+    ]
+    recent = [one for one in shown if float(one["ts"]) > float(body.get("oldest", 0))]
+    start = int(body.get("cursor") or 0)
+    end = start + min(int(body.get("limit", 100)), _PAGE)
+    following = str(end) if end < len(recent) else ""
+    return {"ok": True, "messages": recent[start:end], "response_metadata": {"next_cursor": following}}
+
+
+def _wants_metadata(body: Mapping[str, Any]) -> bool:
+    return str(body.get("include_all_metadata", "")).lower() in {"1", "true"}
+
+
+def _filed(workspace: Workspace, method: str, body: dict[str, Any], base: str) -> dict[str, Any]:
+    if method == "files.getUploadURLExternal":
+        file = f"F{len(workspace.files):07d}"
+        workspace.files[file] = 0
+        return {"ok": True, "upload_url": f"{base}upload/{file}", "file_id": file}
+    files = body.get("files") or []
+    if method != "files.completeUploadExternal" or not all(workspace.files.get(one["id"]) for one in files):
+        return {"ok": False, "error": "file_not_found"}
+    return {"ok": True, "files": [{"id": one["id"], "title": one.get("title", "")} for one in files]}
 
 
 def _refusal(workspace: Workspace, method: str, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -135,7 +229,9 @@ def _refusal(workspace: Workspace, method: str, body: dict[str, Any]) -> dict[st
         return {"error": "message_not_found"}
     if not (body.get("text") or body.get("blocks") or body.get("attachments")):
         return {"error": "no_text"}
-    complaints = list(_complaints(_blocks(body)))
+    files = [block["slack_file"].get("id", "") for block in _blocks(body) if block.get("slack_file")]
+    missing = [f"[ERROR] invalid slack file {one}" for one in files if not workspace.files.get(one)]
+    complaints = [*_complaints(_blocks(body)), *missing]
     if complaints:
         return {"error": "invalid_blocks", "response_metadata": {"messages": complaints}}
     return None
@@ -154,6 +250,8 @@ def _complaints(blocks: list[dict[str, Any]]) -> Iterator[str]:
         text = block.get("text") or {}
         if len(text.get("text", "")) > limit or ("text" in block and not text.get("text")):
             yield f"[ERROR] must be 1 to {limit} characters [json-pointer:/blocks/{index}/text/text]"
+        if block.get("type") == "context" and not all(one.get("text") for one in block.get("elements") or [{}]):
+            yield f"[ERROR] must have text [json-pointer:/blocks/{index}/elements]"
         if len(block.get("fields") or []) > _FIELD_LIMIT:
             yield f"[ERROR] no more than {_FIELD_LIMIT} items allowed [json-pointer:/blocks/{index}/fields]"
 
@@ -180,6 +278,8 @@ def _shown(ts: str, body: dict[str, Any]) -> str:
 
 
 def _text(block: dict[str, Any]) -> str:
+    if block.get("slack_file"):
+        return f"[chart {block['slack_file'].get('id', '')}] {block.get('alt_text', '')}"
     parts = [block.get("text") or {}, *(block.get("fields") or []), *(block.get("elements") or [])]
     return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 

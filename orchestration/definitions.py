@@ -15,19 +15,19 @@ from orchestration.jobs import analyses_job, archive_job, checks_job, marts_job,
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.resources.dbt import InProcessDbt
 from orchestration.sensors.after_marts import analyses, dbt_tests
+from orchestration.sensors.alert_watch import alert_watch
 from orchestration.sensors.alerts import alerts
 from orchestration.sensors.checks import checks
 from orchestration.sensors.closed_days import closed_days
 from orchestration.sensors.observations import observations
 from orchestration.sensors.raw_rows import raw_rows
 from orchestration.sensors.retention import old_runs
-from orchestration.sensors.run_failures import run_failures
 
 defs = dg.Definitions(
     assets=[*raw_specs(load_settings()), dbt_models, experiment_looks, archived_days],
     asset_checks=OUR_CHECKS,
     jobs=[marts_job, analyses_job, checks_job, tests_job, archive_job, retention_job],
-    sensors=[raw_rows, observations, analyses, checks, dbt_tests, alerts, run_failures, old_runs, closed_days],
+    sensors=[raw_rows, observations, analyses, checks, dbt_tests, alerts, alert_watch, old_runs, closed_days],
     resources={"clickhouse": ClickHouse(), "dbt": InProcessDbt(), "archive_duckdb": archive_views(load_settings())},
     executor=dg.in_process_executor,
 )

@@ -134,7 +134,7 @@ class Demo:
         if not item or not began:
             return False
         if not self._launched.stack.uses_slack_stand_in:
-            self.report.spike_alerted = item in announced(self._cadence.instance)
+            self.report.spike_alerted = item in announced(self._client)
             return self.report.spike_alerted
         at = first_about(posted(self._launched.stack.slack_file), item, began)
         self.report.spike_alerted = at is not None
@@ -144,7 +144,7 @@ class Demo:
 
     def _alerts(self) -> int:
         stack = self._launched.stack
-        return len(posted(stack.slack_file) if stack.uses_slack_stand_in else told(self._cadence.instance))
+        return len(posted(stack.slack_file)) if stack.uses_slack_stand_in else told(self._client)
 
     def _job(self, name: str, arguments: tuple[str, ...]) -> RunningService:
         return self._launched.supervisor.start(self._launched.stack.job(name, *arguments))

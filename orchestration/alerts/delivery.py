@@ -1,100 +1,167 @@
-"""Brings Slack to show what is true, and remembers in a sensor's cursor what it already shows."""
+"""Brings every channel to show what is true, from the outbox: each message once, whatever happens in between.
+
+Before something is posted, its row says that it is being sent. Whoever finds such a row, this process or the one after
+a crash, first looks in the channel whether it arrived. An edit may be repeated without looking.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
 
-from contracts.errors import Permanent, RetryLater, SlowDown
-from contracts.settings import Settings
-from orchestration.alerts.incidents import Incident, Observation, fold, from_json, kept, posted, to_json
-from orchestration.alerts.render import render, render_note
-from orchestration.alerts.slack import Slack
+from contracts.clock import Clock
+from orchestration.alerts import outbox
+from orchestration.alerts.attempts import Attempts, Outcome, Stop
+from orchestration.alerts.channels.channel import Channel, Gone
+from orchestration.alerts.outbox import OutboxRow, due_at, newest_of, paused_until
+from orchestration.alerts.postponing import Postponing
+from orchestration.alerts.rules import Rules
+from orchestration.alerts.store import Store
 
-_log = logging.getLogger("dagster.millrace.alerts")
+# A tick has a minute, and what was observed next waits for it.
+BUDGET_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """What a sensor remembers between ticks.
+class Courier:
+    """Delivers what is due.
 
     Args:
-        seen: how far it has read, in its own terms.
-        incidents: what is wrong, was wrong lately, or still has to be said.
-        not_before: epoch seconds until which Slack asked to be left alone.
+        store: holds the outbox.
+        channels: by their names in the rules.
+        rules: quiet hours and the rate limit.
+        clock: says what is due.
+        jitter: spreads repeats.
 
     """
 
-    seen: dict[str, Any]
-    incidents: tuple[Incident, ...] = ()
-    not_before: float = 0.0
+    store: Store
+    channels: Mapping[str, Channel]
+    rules: Rules
+    clock: Clock
+    jitter: random.Random
 
-    @classmethod
-    def read(cls, text: str | None) -> Ledger:
-        """Return the ledger written by `write`, an empty one at first.
+    def deliver(self) -> Outcome:
+        """Send what is due. What could not be sent stays due.
 
-        A text that cannot be read raises: to forget which messages were posted would post them again.
+        Raises:
+            RetryLater, Permanent: by ClickHouse; the outbox is as true as before.
+
         """
-        if not text:
-            return cls({})
-        data = json.loads(text)
-        return cls(data["seen"], tuple(from_json(one) for one in data["incidents"]), data["not_before"])
-
-    def write(self) -> str:
-        """Return the ledger as text."""
-        incidents = [to_json(one) for one in self.incidents]
-        return json.dumps({"seen": self.seen, "incidents": incidents, "not_before": self.not_before})
-
-    def after(self, observations: Iterable[Observation], seen: dict[str, Any]) -> Ledger:
-        """Return the ledger with newly read observations folded in."""
-        incidents = list(self.incidents)
-        for one in observations:
-            incidents = fold(incidents, one)
-        return replace(self, seen=seen, incidents=tuple(incidents))
+        outcome, deadline = Outcome(), self.clock.monotonic() + BUDGET_SECONDS
+        waiting = sorted(self.store.waiting(), key=lambda row: row.channel)
+        for name, rows in groupby(waiting, key=lambda row: row.channel):
+            attempts = Attempts(self.store, self.clock, self.jitter, outcome, {row.id: row for row in rows})
+            if name in self.channels:
+                postponing = Postponing(self.rules, self.store, self.clock)
+                _Round(name, self.channels[name], attempts, postponing).run(deadline)
+            else:
+                attempts.give_up(f"the rules have no channel {name} any more")
+        return outcome
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a delivery came to: the ledger to keep, messages sent, and why it stopped, if it did."""
+class _Round:
+    """One pass over what waits for one channel."""
 
-    ledger: Ledger
-    sent: int
-    trouble: str = ""
+    name: str
+    channel: Channel
+    attempts: Attempts
+    postponing: Postponing
 
-
-def deliver(ledger: Ledger, settings: Settings, now: float) -> Outcome:
-    """Send what is due. What could not be sent stays due, so an outage of Slack loses nothing."""
-    if now < ledger.not_before:
-        wait = ledger.not_before - now
-        return Outcome(ledger, 0, f"Slack asked to be left alone for another {wait:.0f} s.")
-    slack, base = Slack(settings), f"http://localhost:{settings.dagster_port}"
-    incidents, sent, trouble = list(ledger.incidents), 0, ""
-    for index, incident in enumerate(incidents):
-        if not incident.is_due:
-            continue
+    def run(self, deadline: float) -> None:
+        """Send what is due, in the order in which it came up, until the channel refuses or time is up."""
+        rows, clock = list(self.attempts.rows.values()), self.attempts.clock
+        until = paused_until(rows)
+        if until and clock.now() < until:
+            self.attempts.outcome.troubles.append(f"{self.name} asked to be left alone until {until:%H:%M:%S} UTC")
+            return
         try:
-            incidents[index] = _send(slack, incident, base)
-            sent += 1
-        except SlowDown as error:
-            waiting = replace(ledger, incidents=tuple(incidents), not_before=now + error.seconds)
-            return Outcome(waiting, sent, f"{error}; it is sent then.")
-        except RetryLater as error:
-            trouble = f"{error}; {incident.last.title} is sent with the next tick."
-            break  # the others would meet the same
-        except Permanent as error:
-            trouble = f"{error}; {incident.last.title} cannot be sent."
-            _log.error("alert cannot be sent: %s", trouble)
-    return Outcome(replace(ledger, incidents=tuple(kept(incidents, now))), sent, trouble)
+            for incident in dict.fromkeys(row.incident for row in rows):
+                if clock.monotonic() > deadline:
+                    self.attempts.outcome.troubles.append("out of time; the rest goes with the next tick")
+                    return
+                self._incident([row for row in rows if row.incident == incident])
+        except Stop:
+            return
 
+    def _incident(self, rows: list[OutboxRow]) -> None:
+        edits = sorted((row for row in rows if row.kind != "note"), key=lambda row: (row.revision, row.created_at))
+        notes = [row for row in rows if row.kind == "note"]
+        now = self.attempts.clock.now()
+        if edits:
+            if due_at(edits) > now:
+                return  # a note belongs below what the message is going to say
+            self._message(edits, notes)
+        for note in notes:
+            if self.attempts.waits(note) and note.next_attempt_at <= now:
+                self._note(note)
 
-def _send(slack: Slack, incident: Incident, base: str) -> Incident:
-    message = render(incident, base)
-    if not incident.ts:
-        return posted(incident, *slack.post(message))
-    slack.update(incident.channel, incident.ts, message)
-    if incident.new_items and incident.state == "open":
-        slack.note(incident.channel, incident.ts, render_note(incident))
-    return posted(incident, incident.channel, incident.ts)
+    def _message(self, rows: list[OutboxRow], notes: list[OutboxRow]) -> None:
+        """Bring the incident's one message up to date."""
+        incident = rows[0].incident
+        place = self.attempts.store.place(incident, self.name)
+        unsure = next((row for row in reversed(rows) if row.state == outbox.SENDING), None)
+        if unsure is not None:
+            found = self.attempts.look(unsure, lambda since: self.channel.find(incident, since))
+            if found:
+                place = found
+                shown = [row for row in rows if row.revision <= unsure.revision]
+                self.attempts.settled(unsure, place, shown, notes)
+                rows = [row for row in rows if row.revision > unsure.revision]
+        if rows and place:
+            self._change(place, rows, notes)
+        elif rows:
+            self._post(rows, notes)
+
+    def _change(self, place: str, rows: list[OutboxRow], notes: list[OutboxRow]) -> None:
+        newest = newest_of(rows)
+        if self.channel.edits:
+            try:
+                done = self.attempts.repeatable(
+                    newest, rows, lambda: self.channel.edit(place, newest.notice, newest.incident)
+                )
+            except Gone:
+                self._post(rows, notes)
+                return
+            if done:
+                self.attempts.settled(newest, place, rows, ())
+        elif newest.kind == "resolve":
+            row = self.attempts.begun(newest)
+            if self.attempts.once(row, rows, lambda: self.channel.note(place, row.notice, row.id)):
+                self.attempts.settled(row, place, rows, ())
+        else:
+            self.attempts.superseded(rows)
+
+    def _post(self, rows: list[OutboxRow], notes: list[OutboxRow]) -> None:
+        newest, held = newest_of(rows), 0
+        if newest.kind != "digest":
+            put_off = self.postponing.of(rows)
+            if put_off:
+                self.attempts.write(*put_off, *self.postponing.along(put_off, notes))
+                return
+            held = self.attempts.store.held(self.name, newest.incident)
+        row = self.attempts.begun(newest)
+        place = self.attempts.once(row, rows, lambda: self.channel.post(row.notice.with_held(held), row.incident))
+        if place:
+            self.attempts.settled(row, place, rows, notes)
+
+    def _note(self, note: OutboxRow) -> None:
+        place = self.attempts.store.place(note.incident, self.name)
+        if not place:
+            return  # what it belongs to was never posted, and will say all of it
+        if note.state == outbox.SENDING:
+            found = self.attempts.look(note, lambda since: self.channel.find(note.id, since, place))
+            if found:
+                self.attempts.settled(note, found, [note], ())
+                return
+        if until := self.postponing.quiet_until(note):
+            self.attempts.write(note.waiting(self.attempts.clock.now(), until, outbox.QUIET))
+            return
+        row = self.attempts.begun(note)
+        done = self.attempts.once(row, [note], lambda: self.channel.note(place, row.notice, row.id))
+        if done:
+            self.attempts.settled(row, done, [note], ())

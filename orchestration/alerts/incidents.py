@@ -1,39 +1,36 @@
-"""What is wrong right now and what has been said about it: pure functions on plain records.
-
-An incident is one stretch of trouble of one subject (a check, a job). Observations are folded into
-incidents; `notices` says what has to be delivered so that the message shows what is true. Nothing here
-knows Slack: a delivery that fails leaves the incident as it was, and the next tick tries again.
-"""
+"""What was observed and what is wrong: plain records, and how an incident is named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final, Literal
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
-# A subject that fails again this soon after it recovered was flapping: the same message turns red again.
-REOPEN_SECONDS: Final = 600.0
-
-Kind = Literal["check", "run"]
-Severity = Literal["warning", "error"]
-Fact = tuple[str, str]
+Kind: TypeAlias = Literal["check", "run", "sensor"]
+Severity: TypeAlias = Literal["warning", "error"]
+State: TypeAlias = Literal["open", "acknowledged", "resolved"]
+ChangeKind: TypeAlias = Literal["open", "update", "note", "resolve"]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One evaluation of a check, or one end of a run.
+    """One evaluation of a check, one end of a run, or one look at a sensor.
 
     Args:
         subject: what it is about, the same in every observation of it.
-        kind: check or run.
+        kind: check, run or sensor.
         title: the subject for a person.
-        at: when, in epoch seconds.
+        at: when, in UTC to the microsecond. Of one subject, what is not newer than the newest was folded in before.
         failing: whether something is wrong.
         severity: how bad a failure is.
+        group: which question it answers (complete, fresh, remarkable, runs, …), for the rules.
+        owner: who looks after it, as Dagster knows it, without `team:`; or ''.
         summary: one or two sentences.
-        facts: label and value pairs that explain the verdict, in order.
-        items: the things at fault, by name (offending items); a new one is news while the rest is not.
-        table: a Markdown table of them, or ''.
+        items: the things at fault, by name; a new one is news while the rest is not.
+        values: what the verdict rests on, as plain data: observed, expected, ratio, table, chart, runbook, …
+        held_back: what explains the failure upstream, or ''; then nobody is told of it.
         path: of the Dagster page about it, such as `/runs/…`.
 
     """
@@ -41,103 +38,117 @@ class Observation:
     subject: str
     kind: Kind
     title: str
-    at: float
+    at: datetime
     failing: bool
     severity: Severity = "error"
+    group: str = ""
+    owner: str = ""
     summary: str = ""
-    facts: tuple[Fact, ...] = ()
     items: tuple[str, ...] = ()
-    table: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    held_back: str = ""
     path: str = ""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """One stretch of trouble.
+    """One stretch of trouble of one subject; a row of ops.incidents, whose columns are these fields.
 
     Args:
-        last: the observation that says most about it: the latest failing one.
-        opened_at: first failure, in epoch seconds.
-        resolved_at: first observation without failure, or None while it lasts.
+        fingerprint: names the stretch; follows from the subject and the first failure.
+        subject, kind, group_name, owner, severity, title, summary, values, path: of the failing observation that
+            says most: the latest.
+        state: open; acknowledged: somebody looks after it; resolved.
+        first_seen, last_seen: the first and the latest failing observation.
+        evaluated_at: the newest observation that is folded in.
         count: failing observations so far.
+        reopened: how often it failed again soon after it was resolved.
+        escalated: whether its owner was called because nobody acknowledged it.
+        announced: whether people were told.
+        held_back: why they were not, or ''.
         items: every thing at fault so far, in order of appearance.
-        channel, ts: the message's place in Slack; empty until it is posted.
-        said: what the message shows (see `state_of`); empty until it is posted.
-        said_items: number of `items` that were announced.
+        channel, ts: where its message stands in Slack; empty until it is posted.
+        applied: ids of the actions that are folded in.
+        revision: number of changes worth saying so far.
+        refreshed_at: when the message's content was last renewed.
+        version: number of times the row was written.
 
     """
 
-    last: Observation
-    opened_at: float
-    resolved_at: float | None = None
+    fingerprint: str
+    subject: str
+    kind: str
+    group_name: str
+    owner: str
+    severity: str
+    title: str
+    summary: str
+    state: str
+    first_seen: datetime
+    last_seen: datetime
+    evaluated_at: datetime
+    refreshed_at: datetime
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
     count: int = 1
+    reopened: int = 0
+    escalated: bool = False
+    announced: bool = False
+    held_back: str = ""
     items: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
     channel: str = ""
     ts: str = ""
-    said: str = ""
-    said_items: int = 0
+    applied: tuple[str, ...] = ()
+    revision: int = 0
+    version: int = 0
 
     @property
-    def state(self) -> str:
-        """The word for it: open or resolved."""
-        return "open" if self.resolved_at is None else "resolved"
-
-    @property
-    def new_items(self) -> tuple[str, ...]:
-        """Things at fault that no message has named."""
-        return self.items[self.said_items :]
-
-    @property
-    def is_due(self) -> bool:
-        """Whether the message does not show the truth, or does not exist."""
-        return self.said != self.state or bool(self.new_items)
+    def is_over(self) -> bool:
+        """Whether the trouble has ended."""
+        return self.resolved_at is not None
 
 
-def fold(incidents: Sequence[Incident], seen: Observation) -> list[Incident]:
-    """Return the incidents after `seen`: opened, continued, resolved, or opened again."""
-    index = _latest(incidents, seen)
-    if index is None:
-        return [*incidents, Incident(seen, seen.at, items=seen.items)] if seen.failing else list(incidents)
-    current = incidents[index]
-    if seen.failing:
-        added = tuple(item for item in seen.items if item not in current.items)
-        current = replace(current, last=seen, count=current.count + 1, resolved_at=None, items=current.items + added)
-    elif current.resolved_at is None:
-        current = replace(current, resolved_at=seen.at)
-    return [*incidents[:index], current, *incidents[index + 1 :]]
+@dataclass(frozen=True)
+class Action:
+    """What a person did about an incident: a row of ops.incident_actions."""
+
+    id: str
+    fingerprint: str
+    action: str
+    by: str
+    at: datetime
+    note: str = ""
 
 
-def posted(incident: Incident, channel: str, ts: str) -> Incident:
-    """Return the incident as it is once its message shows what is true now."""
-    return replace(incident, channel=channel, ts=ts, said=incident.state, said_items=len(incident.items))
+@dataclass(frozen=True)
+class Change:
+    """Something worth saying about an incident.
+
+    Args:
+        kind: open, update or resolve bring the message up to date; note adds to its thread.
+        incident: as it is after the change.
+        key: tells this change from all others of the incident, the same in a repeat.
+        text: what a note says.
+        calls: whether a note calls the owner.
+
+    """
+
+    kind: ChangeKind
+    incident: Incident
+    key: str
+    text: str = ""
+    calls: bool = False
 
 
-def kept(incidents: Sequence[Incident], now: float) -> list[Incident]:
-    """Return the incidents that may still change or still wait for delivery."""
-    return [one for one in incidents if one.is_due or one.resolved_at is None or now - one.resolved_at < REOPEN_SECONDS]
+def fingerprint(subject: str, first_seen: datetime) -> str:
+    """Return the name of the stretch of trouble of `subject` that began then: 12 hexadecimal digits."""
+    return digest(subject, first_seen.isoformat())[:12]
 
 
-def _latest(incidents: Sequence[Incident], seen: Observation) -> int | None:
-    """Return where the subject's incident stands: the open one, or one resolved shortly before."""
-    for index in range(len(incidents) - 1, -1, -1):
-        one = incidents[index]
-        if one.last.subject == seen.subject:
-            lasting = one.resolved_at is None or seen.at - one.resolved_at < REOPEN_SECONDS
-            return index if lasting else None
-    return None
-
-
-def to_json(incident: Incident) -> dict[str, Any]:
-    """Return the incident as plain data for the sensor's cursor."""
-    return asdict(incident)
-
-
-def from_json(data: dict[str, Any]) -> Incident:
-    """Return the incident that `to_json` wrote; fields of a later version are left out."""
-    last = dict(data["last"])
-    last["facts"] = tuple((str(label), str(value)) for label, value in last["facts"])
-    last["items"] = tuple(last["items"])
-    known = {field.name for field in fields(Incident)}
-    rest = {name: value for name, value in data.items() if name in known and name != "last"}
-    rest["items"] = tuple(rest.get("items", ()))
-    return Incident(last=Observation(**last), **rest)
+def digest(*parts: str) -> str:
+    """Return a name that follows from `parts`: 24 hexadecimal digits."""
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]

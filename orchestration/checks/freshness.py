@@ -12,7 +12,7 @@ from audit.standing import Standing, kafka_standing, overdue
 from contracts.clock import SystemClock
 from contracts.names import MODEL_WATERMARKS, RAW_EVENTS
 from contracts.settings import Settings, load_settings
-from orchestration.alerts.render import duration
+from orchestration.alerts.notice import duration
 from orchestration.checks.catalogue import KAFKA_FRESH, MARTS_FRESH, RAW_FRESH, asset_check
 from orchestration.checks.explain import Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import KAFKA_SECONDS, asking_kafka, reading

@@ -1,106 +1,94 @@
-"""Failed checks become messages: reads new evaluations, folds them into incidents, brings Slack up to date.
+"""Failed checks, runs and sensors become incidents, and incidents become messages.
 
-It knows every check of the code location. Slack down: it skips and says so, and nothing is lost.
+Slack, mail server or webhook down: the messages wait in the outbox and the tick says so. ClickHouse down: it skips, the
+cursor stays, nothing is lost, and the sensor `alert_watch` says so elsewhere. It starts no run and none waits for it.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+import random
+from datetime import datetime
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.event_api import EventLogRecord
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from contracts.clock import SystemClock
-from contracts.settings import load_settings
-from orchestration.alerts.delivery import Ledger, Outcome, deliver
-from orchestration.alerts.incidents import Fact, Observation
+from contracts.errors import MillraceError, UserError
+from contracts.settings import Settings, load_settings
+from orchestration.alerts.attempts import Outcome
+from orchestration.alerts.channels.build import build
+from orchestration.alerts.delivery import Courier
+from orchestration.alerts.digest import PERIOD, digest_rows, due_day, today
+from orchestration.alerts.health import upstream_health
+from orchestration.alerts.incidents import Observation
+from orchestration.alerts.intake import Intake
+from orchestration.alerts.rules import Rules, load_rules
+from orchestration.alerts.store import ClickHouseStore
+from orchestration.resources.clickhouse import ClickHouse
+from orchestration.sensors.check_results import new_results
+from orchestration.sensors.run_ends import new_run_ends
+from orchestration.sensors.sensor_ticks import sensor_states
 
 # The daemon looks every 5 s; with exactly 5 here, a look that is early by milliseconds would be skipped.
 INTERVAL_SECONDS: Final = 4
-# Evaluations of one check read at once: 100 is eight minutes at the streaming cadence.
-_HISTORY: Final = 100
-_FACT_NAMES: Final = ("window", "threshold", "items_looked_at", "failed_rows")
-_SHOWN: Final = 200
+NAME: Final = "alerts"
 
 
 @dg.sensor(
+    name=NAME,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Posts failed checks to Slack, one message for each stretch of trouble.",
+    description="Turns failed checks, runs and sensors into incidents and delivers their messages.",
 )
-def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Read every check's new evaluations and deliver what they change."""
-    ledger = Ledger.read(context.cursor)
-    keys = check_keys(context.repository_def)
-    records = new_evaluations(context.instance, keys, ledger.seen)
-    seen = dict(ledger.seen) | {record.key.to_user_string(): record.id for record in records}
-    ledger = ledger.after(map(observation, records), seen)
-    return result(deliver(ledger, load_settings(), SystemClock().now().timestamp()), len(records))
+def alerts(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.SensorResult | dg.SkipReason:
+    """Take in what is new, then deliver what is due. The cursor moves on when the incidents are in ClickHouse."""
+    settings, clock = load_settings(), SystemClock()
+    observations, memory = _observed(context, clock)
+    try:
+        rules = load_rules(settings)
+        with clickhouse.client() as client:
+            store = ClickHouseStore(client)
+
+            def health() -> str:
+                return upstream_health(context.instance, client, clock.now())
+
+            changed = Intake(store, rules, settings, health).take_in(observations, clock.now())
+            memory["digest"] = _digest(store, rules, settings, str(memory["digest"]), clock.now())
+            jitter = random.Random()  # noqa: S311 - spreads repeats, keeps no secret
+            outcome = Courier(store, build(rules, settings), rules, clock, jitter).deliver()
+    except UserError as error:
+        return dg.SkipReason(f"No alert is sent until this is mended. {error}")
+    except MillraceError as error:
+        return dg.SkipReason(f"Incidents are kept in ClickHouse at {clickhouse.address}; trying again. {error}")
+    reason = _said(len(observations), len(changed), outcome)
+    return dg.SensorResult(skip_reason=reason, cursor=json.dumps(memory))
 
 
-def result(outcome: Outcome, read: int) -> dg.SensorResult:
-    """Return the tick's result: it never asks for a run, so it always says why not."""
-    said = f"{outcome.sent} messages sent." if outcome.sent else "Nothing new to say."
-    reason = outcome.trouble or f"{read} new results; {said}"
-    return dg.SensorResult(skip_reason=reason, cursor=outcome.ledger.write())
+def _digest(store: ClickHouseStore, rules: Rules, settings: Settings, last: str, now: datetime) -> str:
+    """Put the daily digest into the outbox when it is due; return the day of the last one."""
+    day = due_day(rules, last, now)
+    if day and rules.digest:
+        store.write_outbox(digest_rows(rules.digest, day, store.recent(now - PERIOD), now, settings))
+    return day or last or today(rules, now)
 
 
-def check_keys(repository: dg.RepositoryDefinition | None) -> list[dg.AssetCheckKey]:
-    """Return the keys of all checks in the code location."""
-    if repository is None:
-        return []
-    return sorted(repository.asset_graph.asset_check_keys, key=lambda key: key.to_user_string())
+def _observed(context: dg.SensorEvaluationContext, clock: SystemClock) -> tuple[list[Observation], dict[str, Any]]:
+    seen = _read(context.cursor)
+    instance, repository = context.instance, context.repository_def
+    results, checks = new_results(instance, repository, seen.get("checks") or {})
+    ends, runs = new_run_ends(instance, seen.get("runs") or {})
+    names = {sensor.name for sensor in repository.sensor_defs} - {NAME} if repository else set()
+    states = sensor_states(instance, names, clock.now())
+    memory = {"checks": checks, "runs": runs, "digest": seen.get("digest", "")}
+    return [*results, *ends, *states], memory
 
 
-def new_evaluations(
-    instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey], seen: Mapping[str, Any]
-) -> list[AssetCheckExecutionRecord]:
-    """Return the evaluations after `seen` (storage id by check), oldest first.
-
-    One query asks for every check's latest; only a check with news is asked for its history, so that a
-    failure between two ticks is not missed.
-    """
-    storage = instance.event_log_storage
-    latest = storage.get_latest_asset_check_execution_by_key(list(keys))
-    found: list[AssetCheckExecutionRecord] = []
-    for key, record in latest.items():
-        after = int(seen.get(key.to_user_string(), 0))
-        if record.id > after:
-            history = storage.get_asset_check_execution_history(key, limit=_HISTORY)
-            found += [one for one in history if one.id > after]
-    complete = [one for one in found if _evaluation(one.event) is not None]
-    return sorted(complete, key=lambda one: one.create_timestamp)
+def _read(cursor: str | None) -> dict[str, Any]:
+    """Return how far it has read; the cursor of an earlier version held the checks under another name."""
+    data: dict[str, Any] = json.loads(cursor) if cursor else {}
+    return data if "checks" in data else {"checks": data.get("seen", {})}
 
 
-def observation(record: AssetCheckExecutionRecord) -> Observation:
-    """Return what an evaluation says, in the alerts' terms."""
-    evaluation = _evaluation(record.event)
-    assert evaluation is not None  # noqa: S101 - new_evaluations left the others out
-    metadata = {name: value.value for name, value in evaluation.metadata.items()}
-    asset = evaluation.asset_key.to_user_string()
-    offending = metadata.get("offending_items")
-    warning = evaluation.severity is dg.AssetCheckSeverity.WARN
-    return Observation(
-        subject=f"check:{asset}:{evaluation.check_name}",
-        kind="check",
-        title=f"{evaluation.check_name} on {asset}",
-        at=record.create_timestamp,
-        failing=not evaluation.passed,
-        severity="warning" if warning else "error",
-        summary=evaluation.description or "",
-        facts=_facts(metadata),
-        items=tuple(map(str, offending)) if isinstance(offending, list) else (),
-        table=str(metadata.get("offending") or ""),
-        path=f"/assets/{'/'.join(evaluation.asset_key.path)}?view=checks&checkDetail={evaluation.check_name}",
-    )
-
-
-def _evaluation(event: EventLogRecord | Any) -> dg.AssetCheckEvaluation | None:
-    """Return the evaluation of a record; None for one that is planned and not done."""
-    dagster_event = getattr(event, "dagster_event", None)
-    data = getattr(dagster_event, "event_specific_data", None)
-    return data if isinstance(data, dg.AssetCheckEvaluation) else None
-
-
-def _facts(metadata: Mapping[str, Any]) -> tuple[Fact, ...]:
-    return tuple((name.replace("_", " "), str(metadata[name])[:_SHOWN]) for name in _FACT_NAMES if name in metadata)
+def _said(read: int, changed: int, outcome: Outcome) -> str:
+    """Return the tick's reason: it never asks for a run, so it always says why not."""
+    done = f"{read} observations, {changed} incidents changed, {outcome.sent} messages sent."
+    return " ".join([done, *dict.fromkeys(outcome.troubles)])

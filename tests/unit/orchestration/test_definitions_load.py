@@ -102,8 +102,8 @@ def test_the_names_others_rely_on_exist(loaded: dict) -> None:
     assert DBT_JOB in loaded["jobs"]
     assert "archive/raw_days:archive_verified" in loaded["checks"]
     assert loaded["sensors"] == [
-        *("alerts", "analyses", "checks", "closed_days", "dbt_tests", "observations", "old_runs", "raw_rows"),
-        "run_failures",
+        *("alert_watch", "alerts", "analyses", "checks", "closed_days", "dbt_tests", "observations", "old_runs"),
+        "raw_rows",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Where messages go: Slack, email, webhooks, the log. Each is a `Channel`."""
