@@ -84,9 +84,7 @@ def _quoted(text: str) -> str:
 
 def _found(filters: Filters, answers: Answers) -> Markup:
     def search(field: str) -> Any:
-        return lambda row: (
-            filters.address("/events", q=f"{field}={_quoted(str(row[field]))}") if row[field] else "#main"
-        )
+        return lambda row: filters.address("/events", q=f"{field}={_quoted(str(row[field]))}") if row[field] else None
 
     columns = (
         Column("event_time", "Time (UTC)", _milliseconds, whole=True),

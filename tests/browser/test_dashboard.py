@@ -6,12 +6,13 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from pydantic import SecretStr
 
 from contracts.clickhouse import connect
@@ -21,6 +22,7 @@ from dashboard.pages import PAGES
 from local.clickhouse.config import passwords
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.resources.clickhouse import ClickHouse
+from tests.browser.axe import faults
 from tests.browser.world import World, as_dashboard, event, eventually, now, serving, visits
 from tests.dbt_runs import dbt, environment
 from tests.events import Landing
@@ -98,6 +100,43 @@ def test_each_page_opens_without_a_complaint_and_every_panel_has_its_figures(
     assert [state for state in states if state[1] == "error"] == []
     assert page.locator("h1").inner_text() == next(each.title for each in PAGES if each.name == name)
     assert complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_on_any_page(world: World, page: Page, theme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=theme)
+    for name in NAMES:
+        page.goto(f"{world.address}/{name}")
+        for details in page.locator("details").all():
+            details.evaluate("each => each.open = true")
+        assert faults(page) == [], name
+
+
+def test_a_phone_shows_every_page_without_scrolling_sideways(world: World, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in NAMES:
+        page.goto(f"{world.address}/{name}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+def test_a_page_can_be_read_and_filtered_without_a_script(world: World, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{world.address}/users?range=30d")
+    page.get_by_label("Device", exact=True).select_option("tablet")
+    page.get_by_role("button", name="Show").click()
+    count = world.one("SELECT count() FROM marts.fct_user WHERE last_device = 'tablet'")
+    assert figure(page, "totals", "Users seen") == str(count)
+    context.close()
+
+
+def test_a_paused_page_stands_still_and_a_chosen_theme_stays(world: World, page: Page) -> None:
+    page.goto(f"{world.address}/live")
+    page.get_by_role("button", name="Pause").press("Enter")
+    assert page.get_by_role("button", name="Go on").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Dark").press("Enter")
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_the_users_page_shows_what_the_mart_holds(world: World, page: Page) -> None:
