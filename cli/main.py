@@ -17,6 +17,7 @@ from contracts.errors import MillraceError, UserError
 COMMANDS = (
     *("demo", "up", "status", "doctor", "migrate"),
     *("produce", "replay", "ingest", "dead-letters", "rewind", "audit", "events", "dashboard"),
+    "alerts",
     *("archive", "restore"),
 )
 
