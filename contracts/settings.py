@@ -137,6 +137,9 @@ class Settings(BaseSettings):
         0, ge=0, le=36_500, description="Archived days older than this leave ClickHouse; 0: keep for ever"
     )
 
+    orchestration_dbt: Annotated[Literal["in_process", "cli"], BeforeValidator(_lower)] = Field(
+        "in_process", description="cli: each run starts dbt anew, as dagster-dbt does; slower by seconds"
+    )
     dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
     dashboard_url: str = Field(
         "http://localhost:8050", min_length=1, description="Address of the dashboard, as messages link to it"

@@ -13,7 +13,7 @@ from orchestration.assets.retention import retention_job
 from orchestration.checks.all import OUR_CHECKS
 from orchestration.jobs import analyses_job, archive_job, checks_job, marts_job, tests_job
 from orchestration.resources.clickhouse import ClickHouse
-from orchestration.resources.dbt import InProcessDbt
+from orchestration.resources.dbt import dbt_resource
 from orchestration.sensors.after_marts import analyses, dbt_tests
 from orchestration.sensors.alert_watch import alert_watch
 from orchestration.sensors.alerts import alerts
@@ -28,6 +28,10 @@ defs = dg.Definitions(
     asset_checks=OUR_CHECKS,
     jobs=[marts_job, analyses_job, checks_job, tests_job, archive_job, retention_job],
     sensors=[raw_rows, observations, analyses, checks, dbt_tests, alerts, alert_watch, old_runs, closed_days],
-    resources={"clickhouse": ClickHouse(), "dbt": InProcessDbt(), "archive_duckdb": archive_views(load_settings())},
+    resources={
+        "clickhouse": ClickHouse(),
+        "dbt": dbt_resource(load_settings()),
+        "archive_duckdb": archive_views(load_settings()),
+    },
     executor=dg.in_process_executor,
 )

@@ -1,4 +1,4 @@
-"""Every dbt model as an asset and every dbt test as an asset check, run by dbt in this process."""
+"""Every dbt model as an asset and every dbt test as an asset check, run by dbt in this process or in a new one."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,16 @@ from functools import cache
 from typing import Any, Final
 
 import dagster as dg
-from dagster_dbt import dbt_assets
+from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from contracts.errors import Permanent, RetryLater
+from contracts.names import DBT_JOB
+from orchestration.assets.column_lineage import ColumnLineage, keys_read
+from orchestration.assets.dbt_cli import NO_UNIT_TESTS, command_for, run_in_new_process
+from orchestration.assets.dbt_results import check_result, model_metadata, raise_failures
 from orchestration.assets.dbt_translation import MillraceTranslator
-from orchestration.assets.table_metadata import table_metadata
+from orchestration.assets.table_metadata import table_columns, table_metadata
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.resources.dbt import InProcessDbt, NodeResult
 from orchestration.resources.dbt_project import manifest
@@ -19,7 +23,8 @@ from orchestration.resources.dbt_views import remember_views, unchanged_views
 
 _TRANSLATOR: Final = MillraceTranslator()
 _DONE: Final = {"success", "no-op"}
-_SQL_CHARACTERS: Final = 8_000
+# Column lineage is reckoned for so long in a run that nobody waits for by the second.
+_LINEAGE_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,29 @@ def never_blocking(assets: dg.AssetsDefinition) -> dg.AssetsDefinition:
 @never_blocking
 @dbt_assets(manifest=manifest(), name="dbt", dagster_dbt_translator=_TRANSLATOR)
 def dbt_models(
-    context: dg.AssetExecutionContext, dbt: InProcessDbt, clickhouse: ClickHouse
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    context: dg.AssetExecutionContext,
+    dbt: dg.ResourceParam[InProcessDbt | DbtCliResource],
+    clickhouse: ClickHouse,
+) -> Iterator[Any]:
     """Run what is selected: `dbt run` for models, `dbt test` for checks, `dbt build` for both."""
     names, tests = _selected(context.selected_asset_keys, context.selected_asset_check_keys)
+    if isinstance(dbt, DbtCliResource):
+        yield from run_in_new_process(context, dbt, command_for(names, tests))
+        return
     kept = _unchanged(context, clickhouse, names) if not tests else set()
     command, arguments = _command([name for name in names if name not in kept], tests)
-    done = dbt.invoke(command, arguments) if arguments else []
+    done = dbt.invoke(command, arguments, context.log) if arguments else []
     results = [*done, *_left_alone(kept, done)]
     built = [result for result in results if result.unique_id in nodes().assets and result.status in _DONE]
     tables = _tables(context, clickhouse, [result.unique_id for result in built], kept)
     for result in built:
         key = nodes().assets[result.unique_id]
-        yield dg.MaterializeResult(asset_key=key, metadata={**_timing(result), **tables.get(key, {})})
+        yield dg.MaterializeResult(asset_key=key, metadata={**model_metadata(result), **tables.get(key, {})})
     for result in results:
         check = nodes().checks.get(result.unique_id)
         if check is not None and check in context.selected_asset_check_keys and result.status != "skipped":
-            yield _check_result(check, result)
-    _raise_failures(command, results)
+            yield check_result(check, result)
+    raise_failures(command, results)
 
 
 def _selected(assets: Iterable[dg.AssetKey], checks: Iterable[dg.AssetCheckKey]) -> tuple[list[str], list[str]]:
@@ -93,10 +103,8 @@ def _command(names: Sequence[str], tests: Sequence[str]) -> tuple[str, list[str]
     """Return the dbt command and its arguments; none where nothing is to be done."""
     if not names and not tests:
         return "run", []
-    parsed = manifest()["nodes"]
-    seeds = any(parsed[name]["resource_type"] != "model" for name in names)
-    command = "test" if not names else "build" if tests or seeds else "run"
-    arguments = [] if command == "run" else ["--exclude-resource-type", "unit_test"]
+    command, parsed = command_for(names, tests), manifest()["nodes"]
+    arguments = [] if command == "run" else list(NO_UNIT_TESTS)
     paths = [".".join(parsed[name]["fqn"]) for name in (*names, *tests)]
     return command, [*arguments, "--indirect-selection", "empty", "--select", *(f"fqn:{path}" for path in paths)]
 
@@ -136,48 +144,16 @@ def _above(name: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
 def _tables(
     context: dg.AssetExecutionContext, clickhouse: ClickHouse, names: Sequence[str], kept: Collection[str]
 ) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
-    """Return row counts and columns; the models are built, so a failure to look is only a warning."""
+    """Return row counts, columns and their lineage; the models are built, so a failure to look is only a warning."""
+    lineage = ColumnLineage(_TRANSLATOR)
+    missing = lineage.missing(names) if context.job_name != DBT_JOB else []
     try:
         with clickhouse.client() as client:
             remember_views(client, [name for name in names if name not in kept])
-            return table_metadata(client, [nodes().assets[name] for name in names])
+            tables = table_metadata(client, [nodes().assets[name] for name in names])
+            if missing:
+                lineage.find(missing, table_columns(client, keys_read(missing)), _LINEAGE_SECONDS)
     except (RetryLater, Permanent) as error:
         context.log.warning(f"No row counts: {error}")
         return {}
-
-
-def _timing(result: NodeResult) -> dict[str, Any]:
-    return {"dbt_seconds": round(result.seconds, 3), "dbt_message": result.message}
-
-
-def _check_result(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=result.status == "pass",
-        severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
-        description=result.message or None,
-        metadata={
-            "failed_rows": result.failures or 0,
-            "dbt_seconds": round(result.seconds, 3),
-            "sql": dg.MetadataValue.md(_fenced(result.sql)),
-        },
-    )
-
-
-def _raise_failures(command: str, results: Iterable[NodeResult]) -> None:
-    """Fail the step when a model failed, or when a test could not be run at all."""
-    failed = [result for result in results if result.status == "error"]
-    if not failed:
-        return
-    reasons = "\n".join(f"{result.unique_id}: {result.message.strip()}" for result in failed)
-    raise dg.Failure(
-        description=f"dbt {command}: {len(failed)} of {len(list(results))} failed\n{reasons}",
-        metadata={result.unique_id: dg.MetadataValue.md(_fenced(result.sql)) for result in failed},
-        allow_retries=False,
-    )
-
-
-def _fenced(sql: str) -> str:
-    shown = sql.strip()[:_SQL_CHARACTERS] or "-- dbt could not compile it"
-    return f"```sql\n{shown}\n```"
+    return {nodes().assets[name]: {**tables.get(nodes().assets[name], {}), **lineage.metadata(name)} for name in names}

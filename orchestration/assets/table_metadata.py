@@ -34,7 +34,7 @@ def table_metadata(client: Client, keys: Sequence[dg.AssetKey]) -> Mapping[dg.As
     """
     if not keys:
         return {}
-    tables = {"tables": [tuple(key.path) for key in keys]}
+    tables = _tables(keys)
     columns: dict[dg.AssetKey, list[dg.TableColumn]] = defaultdict(list)
     for database, table, name, kind, comment in client.query(_COLUMNS, parameters=tables).result_rows:
         column = dg.TableColumn(name=name, type=kind, description=comment or None)
@@ -45,8 +45,21 @@ def table_metadata(client: Client, keys: Sequence[dg.AssetKey]) -> Mapping[dg.As
     for database, table, rows in client.query(_ROWS, parameters=tables).result_rows:
         counted = rows if rows is not None else _count(client, database, table)
         if counted is not None:
-            found.setdefault(dg.AssetKey([database, table]), {})["dagster/row_count"] = int(counted)
+            said = found.setdefault(dg.AssetKey([database, table]), {})
+            said |= {"dagster/row_count": int(counted), "dagster/storage_kind": "clickhouse"}
     return found
+
+
+def table_columns(client: Client, keys: Sequence[dg.AssetKey]) -> Mapping[dg.AssetKey, Mapping[str, str]]:
+    """Return the type of each column of each table that exists."""
+    found: dict[dg.AssetKey, dict[str, str]] = defaultdict(dict)
+    for database, table, name, kind, _ in client.query(_COLUMNS, parameters=_tables(keys)).result_rows:
+        found[dg.AssetKey([database, table])][name] = kind
+    return found
+
+
+def _tables(keys: Sequence[dg.AssetKey]) -> dict[str, list[tuple[str, ...]]]:
+    return {"tables": [tuple(key.path) for key in keys]}
 
 
 def _count(client: Client, database: str, view: str) -> int | None:

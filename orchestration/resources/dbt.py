@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
+from dagster_dbt import DbtCliResource
 
 from contracts.errors import UserError
-from contracts.settings import load_settings
+from contracts.settings import Settings, load_settings
 from orchestration.resources import dbt_project
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
+
+
+_TOLD: Final = {"info", "warn", "error"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class NodeResult:
         seconds: time spent on it.
         failures: rows a test found; None for models.
         sql: the compiled SQL; empty when it was not compiled.
+        invocation_id: dbt's id of the call.
 
     """
 
@@ -38,6 +46,7 @@ class NodeResult:
     seconds: float
     failures: int | None
     sql: str
+    invocation_id: str = ""
 
 
 @cache
@@ -67,8 +76,12 @@ class InProcessDbt(dg.ConfigurableResource[None]):
     temporary tables, so a run from the UI waits for the sensor's run to end.
     """
 
-    def invoke(self, command: str, arguments: Sequence[str] = ()) -> list[NodeResult]:
+    def invoke(
+        self, command: str, arguments: Sequence[str] = (), log: logging.Logger | None = None
+    ) -> list[NodeResult]:
         """Run `dbt command` and return what became of each node, in the order in which they ended.
+
+        What dbt would print goes to `log`, as one entry.
 
         Raises:
             dagster.Failure: dbt itself failed (not one of its nodes); the description is dbt's message.
@@ -76,6 +89,7 @@ class InProcessDbt(dg.ConfigurableResource[None]):
         """
         from dbt.cli.main import dbtRunner  # noqa: PLC0415 - see warm_manifest
 
+        said: list[str] = []
         manifest = warm_manifest()
         full = ["--quiet", command, *dbt_project.dbt_arguments(), "--no-write-json", *arguments]
         # Relations are asked for where they are needed; of all schemas it is four slow questions.
@@ -83,12 +97,24 @@ class InProcessDbt(dg.ConfigurableResource[None]):
         if command == "test":
             full += ["--threads", "1"]  # a minute's tests must not hold up the runs, which come every few seconds
         with dbt_project.project_lock("test" if command == "test" else "run"):
-            answer = dbtRunner(manifest=manifest).invoke(full)
+            answer = dbtRunner(manifest=manifest, callbacks=[_listener(said)]).invoke(full)
         _raise_interrupt(answer.exception)
         if answer.result is None or isinstance(answer.result, bool):
             raise dg.Failure(f"dbt {command} failed: {answer.exception or 'no result'}")
         results: Any = answer.result
-        return [_node_result(one) for one in results.results]
+        if log is not None and said:
+            log.info("\n".join([f"dbt {command}:", *said]))
+        return [_node_result(one, str(results.args.get("invocation_id", ""))) for one in results.results]
+
+
+def _listener(said: list[str]) -> Callable[[Any], None]:
+    """Return what keeps dbt's messages that are meant for people."""
+
+    def listen(message: Any) -> None:
+        if message.info.level in _TOLD and message.info.msg.strip():
+            said.append(message.info.msg)
+
+    return listen
 
 
 def _raise_interrupt(error: BaseException | None) -> None:
@@ -97,7 +123,7 @@ def _raise_interrupt(error: BaseException | None) -> None:
         raise error
 
 
-def _node_result(result: Any) -> NodeResult:
+def _node_result(result: Any, invocation_id: str) -> NodeResult:
     return NodeResult(
         unique_id=result.node.unique_id,
         status=str(result.status),
@@ -105,6 +131,7 @@ def _node_result(result: Any) -> NodeResult:
         seconds=float(result.execution_time),
         failures=result.failures,
         sql=getattr(result.node, "compiled_code", None) or "",
+        invocation_id=invocation_id,
     )
 
 
@@ -114,3 +141,12 @@ def preload() -> None:
 
     os.environ.setdefault("DO_NOT_TRACK", "1")
     warm_up(warm_manifest())
+
+
+def dbt_resource(settings: Settings) -> InProcessDbt | DbtCliResource:
+    """Return what runs dbt: in this process, or as dagster-dbt does when ORCHESTRATION_DBT is `cli`."""
+    if settings.orchestration_dbt == "in_process":
+        return InProcessDbt()
+    folder = str(dbt_project.project_dir())
+    program = Path(sys.executable).with_name("dbt")
+    return DbtCliResource(project_dir=folder, profiles_dir=folder, dbt_executable=str(program))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from clickhouse_connect.driver.client import Client
+from dagster_dbt import DbtCliResource
 
 from contracts.settings import Settings
 from orchestration.assets import dbt_models as module
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.resources.clickhouse import ClickHouse
-from orchestration.resources.dbt import InProcessDbt, NodeResult
+from orchestration.resources.dbt import InProcessDbt, NodeResult, dbt_resource
 
 pytestmark = [pytest.mark.clickhouse]
 
@@ -33,9 +36,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     invoke = InProcessDbt.invoke
 
-    def listen(self: InProcessDbt, command: str, arguments: Sequence[str] = ()) -> list[NodeResult]:
+    def listen(self: InProcessDbt, command: str, arguments: Sequence[str], log: logging.Logger) -> list[NodeResult]:
         calls.append(" ".join([command, *arguments]))
-        return invoke(self, command, arguments)
+        return invoke(self, command, arguments, log)
 
     monkeypatch.setattr(InProcessDbt, "invoke", listen)
     return calls
@@ -84,3 +87,57 @@ def test_a_view_below_a_model_that_failed_is_not_called_built(monkeypatch: pytes
     views = ["model.millrace.fct_item", "model.millrace.fct_user"]
     left = {one.unique_id.split(".")[-1]: one.status for one in module._left_alone(views, [broken])}
     assert left == {"fct_item": "skipped", "fct_user": "success"}
+
+
+COMPARED = (
+    *(dg.AssetKey(["staging", "stg_events"]), dg.AssetKey(["intermediate", "int_events"])),
+    dg.AssetKey(["live", "live_minute"]),
+)
+INSERT = """
+INSERT INTO raw.events
+    (event_id, event_type, event_time, user_id, session_id, item_id, kafka_topic, kafka_offset, ingested_at)
+SELECT generateUUIDv4(), 'page_view', now64(6), toString(number % 7), 's', 'i', 't', number, now64(3) FROM numbers(40)
+"""
+
+
+def recorded(dbt: InProcessDbt | DbtCliResource) -> dict[str, dict[str, Any]]:
+    """What Dagster holds after one run: metadata by model and by check."""
+    selection = dg.AssetSelection.assets(*COMPARED) | dg.AssetSelection.checks_for_assets(*COMPARED)
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = {"dbt": dbt, "clickhouse": ClickHouse()}
+        done = dg.materialize([dbt_models], selection=selection, resources=resources, instance=instance)
+    found = {}
+    for event in done.get_asset_materialization_events():
+        found[event.asset_key.to_user_string()] = dict(event.materialization.metadata)
+    for one in done.get_asset_check_evaluations():
+        said = {"passed": one.passed, "severity": one.severity, **one.metadata}
+        found[f"{one.asset_key.to_user_string()}:{one.check_name}"] = said
+    return found
+
+
+def test_dbt_in_this_process_and_dagster_dbts_command_line_record_the_same(clickhouse: Client) -> None:
+    clickhouse.command(INSERT)
+    ours, theirs = recorded(InProcessDbt()), recorded(dbt_resource(Settings(_env_file=None, orchestration_dbt="cli")))
+    assert set(ours) == set(theirs)
+    assert sum(":" in key for key in ours) == 6
+    for key, metadata in theirs.items():
+        assert set(metadata) <= set(ours[key]), key
+    equal = ("dagster/row_count", "unique_id", "status", "passed", "severity")
+    for key in ours:
+        for name in {*equal, "dagster_dbt/failed_row_count"} & set(theirs[key]):
+            assert ours[key][name] == theirs[key][name], (key, name)
+        assert columns(ours[key]) == columns(theirs[key]), key
+        assert lineage(theirs[key]).items() <= lineage(ours[key]).items(), key
+    assert lineage(ours["intermediate/int_events"])["user_id"] == {("staging/stg_events", "user_id")}
+    assert any(lineage(ours["live/live_minute"]).values()), "dagster-dbt reads nothing of this one"
+
+
+def lineage(metadata: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
+    found = metadata.get("dagster/column_lineage")
+    deps = found.value.deps_by_column if found else {}
+    return {name: {(dep.asset_key.to_user_string(), dep.column_name) for dep in deps[name]} for name in deps}
+
+
+def columns(metadata: dict[str, Any]) -> list[tuple[str, str]]:
+    schema = metadata.get("dagster/column_schema")
+    return [(column.name, column.type) for column in schema.schema.columns] if schema else []
