@@ -202,6 +202,9 @@ class Settings(BaseSettings):
     alert_drop_ratio: float = Field(
         0.5, gt=0, lt=1, description="A drop alerts from this part of the expected value down"
     )
+    alert_rate_ratio: float = Field(
+        1.5, gt=1, description="Conversion, revenue per view and funnel steps alert this many times off, up or down"
+    )
     alert_false_share: float = Field(
         0.01, gt=0, le=0.5, description="Of the alerts about something remarkable, this share is false at most"
     )

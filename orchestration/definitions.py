@@ -11,13 +11,13 @@ from orchestration.assets.experiment_results import experiment_looks
 from orchestration.assets.raw import raw_specs
 from orchestration.assets.retention import retention_job
 from orchestration.checks.all import OUR_CHECKS
-from orchestration.jobs import analyses_job, archive_job, checks_job, marts_job, tests_job
+from orchestration.jobs import analyses_job, archive_job, checks_job, marts_job, shop_checks_job, tests_job
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.resources.dbt import dbt_resource
 from orchestration.sensors.after_marts import analyses, dbt_tests
 from orchestration.sensors.alert_watch import alert_watch
 from orchestration.sensors.alerts import alerts
-from orchestration.sensors.checks import checks
+from orchestration.sensors.checks import checks, shop_checks
 from orchestration.sensors.closed_days import closed_days
 from orchestration.sensors.observations import observations
 from orchestration.sensors.raw_rows import raw_rows
@@ -26,8 +26,11 @@ from orchestration.sensors.retention import old_runs
 defs = dg.Definitions(
     assets=[*raw_specs(load_settings()), dbt_models, experiment_looks, archived_days],
     asset_checks=OUR_CHECKS,
-    jobs=[marts_job, analyses_job, checks_job, tests_job, archive_job, retention_job],
-    sensors=[raw_rows, observations, analyses, checks, dbt_tests, alerts, alert_watch, old_runs, closed_days],
+    jobs=[marts_job, analyses_job, checks_job, shop_checks_job, tests_job, archive_job, retention_job],
+    sensors=[
+        *(raw_rows, observations, analyses, checks, shop_checks, dbt_tests),
+        *(alerts, alert_watch, old_runs, closed_days),
+    ],
     resources={
         "clickhouse": ClickHouse(),
         "dbt": dbt_resource(load_settings()),

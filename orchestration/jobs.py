@@ -11,12 +11,13 @@ from orchestration.assets.archive import archived_days
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.assets.freshness import ANALYSES
-from orchestration.checks.all import EVERY_MINUTE_CHECKS, MARTS_CHECKS, OUR_CHECKS
+from orchestration.checks.all import EVERY_MINUTE_CHECKS, EXPERIMENT_CHECKS, MARTS_CHECKS, OUR_CHECKS, SHOP_CHECKS
 
 TESTS_JOB: Final = "dbt_tests"
 ANALYSES_JOB: Final = "analyses"
 CHECKS_JOB: Final = "checks"
 ARCHIVE_JOB: Final = "archive"
+SHOP_JOB: Final = "shop_checks"
 
 _models = dg.AssetSelection.assets(*dbt_models.keys)
 _streamed = (
@@ -40,14 +41,22 @@ tests_job = dg.define_asset_job(
 )
 analyses_job = dg.define_asset_job(
     ANALYSES_JOB,
-    selection=(_models - _streamed).without_checks() | dg.AssetSelection.assets(experiment_looks.key),
-    description="Funnels and experiments, then a look at every experiment.",
+    selection=(_models - _streamed).without_checks()
+    | dg.AssetSelection.assets(experiment_looks.key).without_checks()
+    | dg.AssetSelection.checks(*EXPERIMENT_CHECKS),
+    description="Funnels and experiments, then a look at every experiment and whether it is sound.",
     executor_def=dg.in_process_executor,
 )
 checks_job = dg.define_asset_job(
     CHECKS_JOB,
     selection=dg.AssetSelection.checks(*EVERY_MINUTE_CHECKS),
-    description="Whether all is there, fresh and sane, once a minute.",
+    description="Whether all is there and fresh, once a minute.",
+    executor_def=dg.in_process_executor,
+)
+shop_checks_job = dg.define_asset_job(
+    SHOP_JOB,
+    selection=dg.AssetSelection.checks(*SHOP_CHECKS),
+    description="Whether the last complete hour or day is remarkable, every ten minutes.",
     executor_def=dg.in_process_executor,
 )
 archive_job = dg.define_asset_job(

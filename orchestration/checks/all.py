@@ -3,11 +3,23 @@
 from typing import Final
 
 from orchestration.checks.dead_letters import dead_letter_share
+from orchestration.checks.experiments import (
+    experiment_guardrails,
+    experiment_mixed_users,
+    experiment_results_ready,
+    experiment_sample_ratio,
+)
 from orchestration.checks.freshness import kafka_is_fresh, marts_are_fresh, raw_is_fresh
+from orchestration.checks.item_drops import item_sales_drops
 from orchestration.checks.item_sales import item_sales_within_expected
 from orchestration.checks.offsets import offsets_all_landed
 from orchestration.checks.repeats import repeated_events
 from orchestration.checks.sales_by_hop import marts_hold_what_landed
+from orchestration.checks.shop import (
+    conversion_within_expected,
+    funnel_steps_within_expected,
+    revenue_within_expected,
+)
 
 # A step more costs a run of the marts some 50 ms, whatever it does: only what has to be told within seconds.
 MARTS_CHECKS: Final = (item_sales_within_expected,)
@@ -15,4 +27,11 @@ EVERY_MINUTE_CHECKS: Final = (
     *(offsets_all_landed, marts_hold_what_landed, dead_letter_share, repeated_events),
     *(kafka_is_fresh, raw_is_fresh, marts_are_fresh),
 )
-OUR_CHECKS: Final = tuple(dict.fromkeys((*MARTS_CHECKS, *EVERY_MINUTE_CHECKS)))
+# They judge complete hours and days: nothing new comes sooner.
+SHOP_CHECKS: Final = (
+    *(item_sales_drops, conversion_within_expected, revenue_within_expected, funnel_steps_within_expected),
+)
+EXPERIMENT_CHECKS: Final = (
+    *(experiment_sample_ratio, experiment_mixed_users, experiment_guardrails, experiment_results_ready),
+)
+OUR_CHECKS: Final = (*MARTS_CHECKS, *EVERY_MINUTE_CHECKS, *SHOP_CHECKS, *EXPERIMENT_CHECKS)

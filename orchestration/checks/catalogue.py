@@ -24,6 +24,7 @@ QUESTIONS: Final[dict[Group, str]] = {
 }
 WITH_MARTS: Final = "with every run of the marts"
 EVERY_MINUTE: Final = "once a minute, every ten seconds while a check upstream fails"
+EVERY_TEN_MINUTES: Final = "every ten minutes"
 WITH_ANALYSES: Final = "after each look at the experiments"
 
 
@@ -152,8 +153,82 @@ MARTS_FRESH: Final = CheckInfo(
     settings=("ALERT_MARTS_DELAY_SECONDS",),
 )
 
+ITEM_DROPS: Final = CheckInfo(
+    name="item_sales_drops",
+    asset="marts.fct_item_hourly",
+    group="remarkable",
+    fails_when=(
+        "Fails when an item sold far less in the last complete hour than its history explains: at most "
+        "ALERT_DROP_RATIO times the expected sales, where at least ALERT_SALES_MIN were expected, and beyond chance."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_DROP_RATIO", "ALERT_SALES_MIN", "ALERT_FALSE_SHARE"),
+)
+CONVERSION: Final = CheckInfo(
+    name="conversion_within_expected",
+    asset="marts.fct_item_hourly",
+    group="remarkable",
+    fails_when=(
+        "Fails when the views of a category's items led to ALERT_RATE_RATIO times more or fewer purchases in the last "
+        "complete hour than in the four weeks before, beyond chance."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_RATE_RATIO", "ALERT_SALES_MIN", "ALERT_FALSE_SHARE"),
+)
+REVENUE: Final = CheckInfo(
+    name="revenue_within_expected",
+    asset="marts.fct_item_hourly",
+    group="remarkable",
+    fails_when=(
+        "Fails when the views of a category's items brought ALERT_RATE_RATIO times more or less revenue in the last "
+        "complete hour than in the four weeks before, beyond chance."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_RATE_RATIO", "ALERT_SALES_MIN", "ALERT_FALSE_SHARE"),
+)
+FUNNEL_STEPS: Final = CheckInfo(
+    name="funnel_steps_within_expected",
+    asset="marts.fct_funnel",
+    group="remarkable",
+    fails_when=(
+        "Fails when ALERT_RATE_RATIO times more or fewer users than in the four weeks before went on to a step of a "
+        "funnel, beyond chance, on the day before yesterday: the last one whose attempts are over."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_RATE_RATIO", "ALERT_SALES_MIN", "ALERT_FALSE_SHARE"),
+)
+SAMPLE_RATIO: Final = CheckInfo(
+    name="experiment_sample_ratio",
+    asset="ops.experiment_results",
+    group="experiments",
+    fails_when="Fails when the users of an experiment are not spread over its variations as planned.",
+    runs=WITH_ANALYSES,
+)
+MIXED_USERS: Final = CheckInfo(
+    name="experiment_mixed_users",
+    asset="ops.experiment_results",
+    group="experiments",
+    fails_when="Fails when more users of an experiment saw two variations than its entry in experiments.yml accepts.",
+    runs=WITH_ANALYSES,
+)
+GUARDRAILS: Final = CheckInfo(
+    name="experiment_guardrails",
+    asset="ops.experiment_results",
+    group="experiments",
+    fails_when="Fails when a variation surely loses more in a guardrail than its margin.",
+    runs=WITH_ANALYSES,
+)
+RESULTS_READY: Final = CheckInfo(
+    name="experiment_results_ready",
+    asset="ops.experiment_results",
+    group="experiments",
+    fails_when="Fails when a variation is decided, to be shipped or stopped: somebody has something to do.",
+    runs=WITH_ANALYSES,
+)
+
 CHECKS: Final[tuple[CheckInfo, ...]] = (
     *(OFFSETS, SALES_BY_HOP, DEAD_LETTERS, REPEATS),
     *(KAFKA_FRESH, RAW_FRESH, MARTS_FRESH),
-    ITEM_SALES,
+    *(ITEM_SALES, ITEM_DROPS, CONVERSION, REVENUE, FUNNEL_STEPS),
+    *(SAMPLE_RATIO, MIXED_USERS, GUARDRAILS, RESULTS_READY),
 )

@@ -94,7 +94,7 @@ def dropped(counts: Floats, baseline: Baseline, rule: Rule, without: npt.NDArray
     usable = np.nan_to_num(expected, nan=1.0)
     p = np.where(np.isnan(expected), 1.0, lower_tail(counts, usable, spread))
     family = usable >= rule.floor
-    hit = _discoveries(p, family, rule.false_share) & family & (counts <= rule.ratio * usable) & ~np.isnan(expected)
+    hit = discoveries(p, family, rule.false_share) & family & (counts <= rule.ratio * usable) & ~np.isnan(expected)
     return Judged(expected, spread, p, hit)
 
 
@@ -111,7 +111,7 @@ def _judge(counts: Floats, baseline: Baseline, rule: Rule, without: npt.NDArray[
     usable = np.nan_to_num(expected, nan=1.0)
     p = np.where(np.isnan(expected), 1.0, tail(counts, usable, spread))
     busy = usable >= rule.floor / BUSY_PART
-    found = _discoveries(p, busy, rule.false_share) | _discoveries(p, ~busy, rule.false_share)
+    found = discoveries(p, busy, rule.false_share) | discoveries(p, ~busy, rule.false_share)
     hit = found & (counts >= rule.floor) & (counts >= rule.ratio * usable) & ~np.isnan(expected)
     return Judged(expected, spread, p, hit)
 
@@ -124,7 +124,7 @@ def _spread(counts: Floats, baseline: Baseline, without: npt.NDArray[np.bool_] |
     return spread
 
 
-def _discoveries(p: Floats, family: npt.NDArray[np.bool_], share: float) -> npt.NDArray[np.bool_]:
+def discoveries(p: Floats, family: npt.NDArray[np.bool_], share: float) -> npt.NDArray[np.bool_]:
     """Return the discoveries of one family of tests (Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57)."""
     found = np.zeros(p.shape, dtype=bool)
     if family.any():

@@ -1,53 +1,71 @@
-"""Asks once a minute for the checks that do not wait for the marts, and every ten seconds while one upstream fails.
+"""Asks for the checks that do not wait for the marts: once a minute, or every ten minutes for those of hours and days.
 
-What hides other alerts must be looked at again soon. ClickHouse down: it skips and says so, and what fails then is
-told by the runs of the marts. Kafka down: the run fails, and says in one line what was not judged.
+What hides other alerts must be looked at again soon: every ten seconds while a check upstream fails. ClickHouse down:
+they skip and say so, and what fails then is told by the runs of the marts. Kafka down: the run fails, and says in one
+line what was not judged.
 """
 
 from __future__ import annotations
+
+from typing import Any, Final
 
 import dagster as dg
 
 from contracts.clock import SystemClock
 from contracts.errors import Permanent, RetryLater
 from orchestration.checks.upstream import held_back_by
-from orchestration.jobs import CHECKS_JOB, checks_job
+from orchestration.jobs import checks_job, shop_checks_job
 from orchestration.resources.clickhouse import ClickHouse
 
 # The daemon looks every 5 s; a little less than 10 here, so that a look that is early does not wait for the next.
-INTERVAL_SECONDS = 9
-EVERY_SECONDS = 60.0
-_SOON = 0.9 * INTERVAL_SECONDS
-_GOING = [
+INTERVAL_SECONDS: Final = 9
+EVERY_SECONDS: Final = 60.0
+SHOP_SECONDS: Final = 600.0
+_GOING: Final = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
-_MARTS = "SELECT count() FROM system.tables WHERE database = 'marts' AND name = 'fct_item_hourly'"
+_MARTS: Final = """
+SELECT count() FROM system.tables WHERE database = 'marts' AND name IN ('fct_item_hourly', 'fct_funnel')
+"""
 
 
-@dg.sensor(
-    job=checks_job,
-    minimum_interval_seconds=INTERVAL_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks once a minute whether all is there, fresh and sane; sooner while something upstream fails.",
-)
-def checks(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.SensorResult | dg.SkipReason:
-    """Ask when a minute has passed; the cursor is when it was asked last, in epoch seconds."""
-    moment = SystemClock().now()
-    now, asked = moment.timestamp(), float(context.cursor or 0)
-    if now - asked < EVERY_SECONDS and not held_back_by(context.instance, moment):
-        return dg.SkipReason(f"The checks were asked for {now - asked:.0f} s ago.")
-    if now - asked < _SOON:
-        return dg.SkipReason("The checks were asked for a moment ago.")
-    if context.instance.get_runs(dg.RunsFilter(job_name=CHECKS_JOB, statuses=_GOING), limit=1):
-        return dg.SkipReason("The last checks are still running.")
+def _asks_for(name: str, job: Any, seconds: float, *, soon: bool) -> dg.SensorDefinition:
+    # Dagster does not export the type of an asset job.
+    @dg.sensor(
+        name=name,
+        job=job,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks for {job.name} every {seconds:.0f} s{', sooner while one upstream fails' if soon else ''}.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.SensorResult | dg.SkipReason:
+        """Ask when the time has come; the cursor is when it was asked last, in epoch seconds."""
+        now, asked = SystemClock().now(), float(context.cursor or 0)
+        passed = now.timestamp() - asked
+        if passed < seconds and not (soon and held_back_by(context.instance, now)):
+            return dg.SkipReason(f"Asked for {passed:.0f} s ago, the next time after {seconds:.0f} s.")
+        if context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_GOING), limit=1):
+            return dg.SkipReason("The last checks are still running.")
+        if reason := _why_not(clickhouse):
+            return dg.SkipReason(reason)
+        cursor = str(now.timestamp())
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
+
+    return sensor
+
+
+def _why_not(clickhouse: ClickHouse) -> str:
+    """Return why nothing can be judged now, or ''."""
     try:
         with clickhouse.client() as client:
             built = client.query(_MARTS).result_rows[0][0]
     except (RetryLater, Permanent) as error:
-        return dg.SkipReason(f"ClickHouse at {clickhouse.address} does not answer, so nothing is judged: {error}")
-    if not built:
-        return dg.SkipReason("The marts have not been built yet.")
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{now:.0f}")], cursor=str(now))
+        return f"ClickHouse at {clickhouse.address} does not answer, so nothing is judged: {error}"
+    return "" if built == 2 else "The marts have not been built yet."  # noqa: PLR2004 - the two that are asked for
+
+
+checks: Final = _asks_for("checks", checks_job, EVERY_SECONDS, soon=True)
+shop_checks: Final = _asks_for("shop_checks", shop_checks_job, SHOP_SECONDS, soon=False)

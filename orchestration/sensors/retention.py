@@ -13,7 +13,7 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from contracts.clock import SystemClock
 from contracts.names import DBT_JOB
-from orchestration.jobs import ANALYSES_JOB, CHECKS_JOB, TESTS_JOB
+from orchestration.jobs import ANALYSES_JOB, CHECKS_JOB, SHOP_JOB, TESTS_JOB
 
 INTERVAL_SECONDS: Final = 300
 # 180 kB a run: three hours at the streaming cadence are about 400 MB.
@@ -39,7 +39,7 @@ def old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     }
     deleted = 0
     for before, statuses in rules.items():
-        for job in (DBT_JOB, ANALYSES_JOB, CHECKS_JOB, TESTS_JOB):
+        for job in (DBT_JOB, ANALYSES_JOB, CHECKS_JOB, SHOP_JOB, TESTS_JOB):
             old = dg.RunsFilter(job_name=job, statuses=statuses, created_before=before)
             for run in context.instance.get_runs(old, limit=_AT_ONCE, ascending=True):
                 context.instance.delete_run(run.run_id)

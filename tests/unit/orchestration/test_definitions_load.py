@@ -103,7 +103,7 @@ def test_the_names_others_rely_on_exist(loaded: dict) -> None:
     assert "archive/raw_days:archive_verified" in loaded["checks"]
     assert loaded["sensors"] == [
         *("alert_watch", "alerts", "analyses", "checks", "closed_days", "dbt_tests", "observations", "old_runs"),
-        "raw_rows",
+        *("raw_rows", "shop_checks"),
     ]
 
 
