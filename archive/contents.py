@@ -139,7 +139,7 @@ def duckdb_queries(columns: Iterable[Column], source: str) -> tuple[str, str]:
         "SELECT kafka_topic, kafka_partition, min(kafka_offset), max(kafka_offset), count(*), "  # noqa: S608 - ours
         f"sum({hugeint}) % {WRAP}, sum(({hugeint} * {hugeint}) % {WRAP}) % {WRAP} FROM {source} GROUP BY ALL"
     )
-    place = "md5_number_upper(kafka_topic || ':' || kafka_partition || ':' || kafka_offset)"
+    place = _md5("kafka_topic || ':' || kafka_partition || ':' || kafka_offset")
     sums = ", ".join(f"sum(xor({_in_duckdb(each)}, place_hash)) % {WRAP}" for each in columns)
     return offsets, f"SELECT {sums} FROM (SELECT *, {place} AS place_hash FROM {source})"  # noqa: S608 - ours
 
@@ -186,16 +186,21 @@ def _in_duckdb(column: Column) -> str:
         "|| ';'), 'string_agg', ''), '')"
     )
     value = {
-        "text": f"md5_number_upper({name})",
-        "uuid": f"md5_number_upper({name}::VARCHAR)",
+        "text": _md5(name),
+        "uuid": _md5(f"{name}::VARCHAR"),
         "integer": _unsigned(f"{name}::HUGEINT"),
         "time": _unsigned(f"epoch_us({name})::HUGEINT"),
         "decimal": _unsigned(
             f"({name}::DECIMAL(28, {_scale(column)}) * {10 ** _scale(column)}::DECIMAL(10, 0))::HUGEINT"
         ),
-        "headers": f"md5_number_upper({headers})",
+        "headers": _md5(headers),
     }[kind]
     return f"coalesce({value}, {_NULL}::UBIGINT)" if nullable else value
+
+
+def _md5(text: str) -> str:
+    """Return the first 8 bytes of the MD5; DuckDB's own macro for it does not use that columns repeat few values."""
+    return f"(md5_number({text}) & {WRAP - 1}::UHUGEINT)::UBIGINT"
 
 
 def _unsigned(hugeint: str) -> str:
