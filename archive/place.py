@@ -79,9 +79,7 @@ class Archive:
         Raises:
             RetryLater, Permanent: the store is away, or a manifest is broken.
         """
-        names = [name for name in self.store.names(folder(table, day)) if name.endswith(".json")]
-        found = [decode(self.store.read(name), name) for name in names]
-        return {manifest.piece: manifest for manifest in found}
+        return read_manifests(self.store, table, day)
 
     def new_name(self) -> str:
         """Return a name for a new piece; later ones sort behind."""
@@ -111,6 +109,17 @@ def summed(manifests: Iterable[Manifest]) -> Contents:
     for manifest in manifests:
         total = total.plus(manifest.contents)
     return total
+
+
+def read_manifests(store: Store, table: RawTable, day: date) -> dict[str, Manifest]:
+    """Return all manifests of a day in `store` by piece.
+
+    Raises:
+        RetryLater, Permanent: the store is away, or a manifest is broken.
+    """
+    names = [name for name in store.names(folder(table, day)) if name.endswith(".json")]
+    found = [decode(store.read(name), name) for name in names]
+    return {manifest.piece: manifest for manifest in found}
 
 
 def current(manifests: Mapping[str, Manifest]) -> dict[str, Manifest]:

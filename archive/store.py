@@ -32,6 +32,10 @@ class _ForDuckDb(ArrowFSWrapper):  # type: ignore[misc] # fsspec ships no types
 
     protocol = "millrace"
 
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix("millrace://")
+
 
 class Sink:
     """A file being written: takes bytes, and knows their number and SHA-256."""
@@ -80,7 +84,7 @@ class Store:
     def __init__(self, system: fs.FileSystem, root: str, *, is_local: bool) -> None:
         self._system = system
         self.root = root.rstrip("/")
-        self._is_local = is_local
+        self.is_local = is_local
 
     @classmethod
     def of(cls, settings: Settings) -> Store:
@@ -129,9 +133,9 @@ class Store:
     def writing(self, name: str) -> Iterator[Sink]:
         """Yield a sink; the file has its name, and is on the disk, only when the block ends without an error."""
         final = f"{self.root}/{name}"
-        path = f"{final}.tmp" if self._is_local else final
+        path = f"{final}.tmp" if self.is_local else final
         with self._mapped(f"writing {name}"):
-            if self._is_local:
+            if self.is_local:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 with Path(path).open("wb") as file:
                     yield Sink(file)
@@ -155,15 +159,17 @@ class Store:
 
     def address(self, name: str) -> str:
         """Return what DuckDB calls the file; in a bucket it begins with s3://."""
-        return f"{self.root}/{name}" if self._is_local else f"s3://{self.root}/{name}"
+        return f"{self.root}/{name}" if self.is_local else f"s3://{self.root}/{name}"
 
     def readable(self, connection: duckdb.DuckDBPyConnection, name: str) -> str:
         """Return what `connection` can read the file by, here and now."""
-        if self._is_local:
-            return f"{self.root}/{name}"
-        if "millrace" not in connection.list_filesystems():
+        self.prepare(connection)
+        return f"{self.root}/{name}" if self.is_local else f"millrace://{self.root}/{name}"
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let `connection` read what `readable` names, also in views made earlier."""
+        if not self.is_local and "millrace" not in connection.list_filesystems():
             connection.register_filesystem(_ForDuckDb(self._system))
-        return f"millrace://{self.root}/{name}"
 
     @contextmanager
     def _mapped(self, doing: str) -> Iterator[None]:

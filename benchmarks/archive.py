@@ -8,14 +8,17 @@ Prints the figures and writes `var/bench/archive.json`.
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from clickhouse_connect.driver.client import Client
 
 from archive.contents import contents_on
@@ -71,7 +74,8 @@ def measure(client: Client, settings: Settings, rows: int) -> dict[str, Any]:
     day = datetime.now(UTC).date() - timedelta(days=_DAYS_AGO)
     _fill(client, day, rows)
     archive = Archive.of(settings, client, SystemClock())
-    found = archive_day(archive, day)[0]
+    with _added_memory() as added:
+        found = archive_day(archive, day)[0]
     columns = columns_of(client, EVENTS.name)
     names = [f"raw_events/day={day}/{path.name}" for path in Path(archive.store.root).rglob("raw_events/*/*.parquet")]
     theirs, clickhouse_seconds = _timed(lambda: contents_on(client, EVENTS.name, day, columns))
@@ -90,8 +94,27 @@ def measure(client: Client, settings: Settings, rows: int) -> dict[str, Any]:
         "restored_events_per_s": _restored(archive, day),
         "written_by_clickhouse_events_per_s": round(found.rows / alternative_seconds),
         "bytes_per_event_by_clickhouse": round(size / found.rows, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MEGABYTE),
+        "archiving_added_memory_mb": round(max(added) / _MEGABYTE),
     }
+
+
+@contextmanager
+def _added_memory() -> Iterator[list[int]]:
+    """Yield a list that gets, every 20 ms, by how many bytes this process has grown since."""
+    process, ended = psutil.Process(), threading.Event()
+    before, found = process.memory_info().rss, [0]
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            found.append(process.memory_info().rss - before)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _fill(client: Client, day: date, rows: int) -> None:

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from archive.place import Archive
+from archive.store import Store
 from archive.tables import TABLES
 from archive.views import views_file
 from archive.write import Archived, archive_day
@@ -61,7 +62,7 @@ def archived_days(
     days = [date.fromisoformat(key) for key in context.partition_keys]
     with Archive.opened(load_settings(), SystemClock()) as archive:
         done = [each for day in days for each in archive_day(archive, day)]
-    shown = _shown(archive_duckdb, days)
+        shown = _shown(archive_duckdb, archive.store, days)
     rows, size = (sum(getattr(each, name) for each in done) for name in ("rows", "bytes"))
     yield dg.MaterializeResult(
         metadata={"dagster/row_count": rows, "megabytes": round(size / _MEGABYTE, 1)},
@@ -96,10 +97,11 @@ def _word(each: Archived) -> str:
     return "written and compared now" if each.is_new else "left ClickHouse" if each.is_dropped else "was archived"
 
 
-def _shown(duckdb: DuckDBResource, days: Iterable[date]) -> dict[tuple[str, date], int]:
+def _shown(duckdb: DuckDBResource, store: Store, days: Iterable[date]) -> dict[tuple[str, date], int]:
     wanted = ", ".join(f"DATE '{day.isoformat()}'" for day in days)
     found: dict[tuple[str, date], int] = {}
     with duckdb.get_connection() as connection:
+        store.prepare(connection)
         for table in TABLES:
             query = f"SELECT day, count(*) FROM {table.folder} WHERE day IN ({wanted}) GROUP BY day"  # noqa: S608 - dates
             found |= {(table.name, day): int(rows) for day, rows in connection.execute(query).fetchall()}

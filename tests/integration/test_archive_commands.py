@@ -78,6 +78,10 @@ def test_a_day_goes_through_all_commands_as_dagsters_user(
         (("archive", "run", DAY), {"ARCHIVE_URL": "/proc/nowhere"}, "the archive at /proc/nowhere"),
         (("archive", "list"), {"CLICKHOUSE_PORT": "1"}, "ClickHouse cannot be reached"),
         (("archive", "run", DAY), {"RETENTION_DAYS": "-1"}, "RETENTION_DAYS"),
+        (("replay",), {}, "name a FILE and its --format, or an archived day with --from-archive DAY"),
+        (("replay", "x.csv", "--format", "y", "--from-archive", DAY), {}, "not both"),
+        (("replay", "x.csv", "--format", "y", "--dead-letters"), {}, "go with --from-archive"),
+        (("replay", "--from-archive", DAY), {}, "is not in the archive"),
     ],
 )
 def test_a_mistake_or_an_absent_neighbour_is_one_line(
