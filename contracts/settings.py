@@ -141,6 +141,7 @@ class Settings(BaseSettings):
         "in_process", description="cli: each run starts dbt anew, as dagster-dbt does; slower by seconds"
     )
     dagster_port: Port = Field(3000, description="Port of the local stack's Dagster UI")
+    dagster_url: str = Field("", description="Address of Dagster as messages link to it; none: its port on localhost")
     dashboard_url: str = Field(
         "http://localhost:8050", min_length=1, description="Address of the dashboard, as messages link to it"
     )

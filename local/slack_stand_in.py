@@ -73,7 +73,7 @@ class Workspace:
         file: where each accepted call is appended.
         messages: the newest content of each message by time stamp; thread replies are messages, too.
         names: channels by the names that were used for them; they are all one.
-        files: the sizes of uploaded files by their ids.
+        files: uploaded files by their ids.
         fault: how the next calls are answered.
 
     """
@@ -81,7 +81,7 @@ class Workspace:
     file: Path
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
-    files: dict[str, int] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     fault: Fault = field(default_factory=lambda: Fault(times=0))
     last_ts: float = 0.0
 
@@ -123,8 +123,11 @@ def application(file: Path) -> Starlette:
         return JSONResponse({"ok": True})
 
     async def upload(request: Request) -> Response:
-        workspace.files[request.path_params["file"]] = len(await request.body())
+        workspace.files[request.path_params["file"]] = await request.body()
         return Response("OK")
+
+    async def file_of(request: Request) -> Response:
+        return Response(workspace.files.get(request.path_params["file"], b""), media_type="image/png")
 
     async def front(_: Request) -> Response:
         return HTMLResponse(_page(workspace))
@@ -134,6 +137,7 @@ def application(file: Path) -> Starlette:
             Route("/", front),
             Route("/_faults", faults, methods=["POST"]),
             Route("/upload/{file}", upload, methods=["POST"]),
+            Route("/file/{file}", file_of),
             Route("/api/{method}", call, methods=["GET", "POST"]),
             Route("/{method}", call, methods=["GET", "POST"]),
         ]
@@ -213,7 +217,7 @@ def _wants_metadata(body: Mapping[str, Any]) -> bool:
 def _filed(workspace: Workspace, method: str, body: dict[str, Any], base: str) -> dict[str, Any]:
     if method == "files.getUploadURLExternal":
         file = f"F{len(workspace.files):07d}"
-        workspace.files[file] = 0
+        workspace.files[file] = b""
         return {"ok": True, "upload_url": f"{base}upload/{file}", "file_id": file}
     files = body.get("files") or []
     if method != "files.completeUploadExternal" or not all(workspace.files.get(one["id"]) for one in files):
@@ -269,7 +273,9 @@ def _page(workspace: Workspace) -> str:
 def _shown(ts: str, body: dict[str, Any]) -> str:
     color = next((one["color"] for one in body.get("attachments") or [] if one.get("color")), "#ccc")
     texts = [body.get("text", ""), *(_text(block) for block in _blocks(body))]
+    files = [str(block["slack_file"].get("id", "")) for block in _blocks(body) if block.get("slack_file")]
     inner = "".join(f"<pre>{html.escape(text)}</pre>" for text in texts if text)
+    inner += "".join(f'<img src="/file/{html.escape(one)}" alt="chart" width="600">' for one in files)
     where = "in a thread" if body.get("thread_ts") else "to"
     return (
         f'<article style="border-color:{html.escape(color)}"><small>{html.escape(ts)} {where} '
@@ -278,8 +284,6 @@ def _shown(ts: str, body: dict[str, Any]) -> str:
 
 
 def _text(block: dict[str, Any]) -> str:
-    if block.get("slack_file"):
-        return f"[chart {block['slack_file'].get('id', '')}] {block.get('alt_text', '')}"
     parts = [block.get("text") or {}, *(block.get("fields") or []), *(block.get("elements") or [])]
     return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 

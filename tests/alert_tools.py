@@ -151,6 +151,11 @@ class MemoryStore:
         rows = [row for row in self._delivered(channel) if row.incident == incident]
         return max(rows, key=lambda row: (row.updated_at, row.revision)).place if rows else ""
 
+    def places(self, incidents: Iterable[str]) -> dict[tuple[str, str], str]:
+        pairs = {(row.incident, row.channel) for row in self.outbox.values()}
+        found = {pair: self.place(*pair) for pair in pairs if pair[0] in set(incidents)}
+        return {pair: place for pair, place in found.items() if place}
+
     def posted(self, channel: str, since: datetime) -> list[datetime]:
         return sorted(at for at in self._posts(channel) if at >= since)
 
@@ -191,6 +196,7 @@ class Desk:
     rules: Rules = field(default_factory=rules_of)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOON))
     channels: Mapping[str, Channel] | None = None
+    timeout: float = 10.0
 
     def tick(self, *observations: Observation, at: float | None = None) -> Outcome:
         """Take in and deliver, at so many seconds after noon."""
@@ -204,7 +210,7 @@ class Desk:
     def _channels(self) -> dict[str, Channel]:
         built = build(self.rules, self.settings)
         slack = [name for name, one in built.items() if isinstance(one, SlackChannel)]
-        return built | {name: SlackChannel(self.settings, timeout=0.25) for name in slack}
+        return built | {name: SlackChannel(self.settings, timeout=self.timeout) for name in slack}
 
 
 def slack_settings(stand_in: StandIn, **changes: object) -> Settings:

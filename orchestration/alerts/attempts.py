@@ -77,7 +77,9 @@ class Attempts:
             return send()
         except (RetryLater, Permanent) as error:
             self._failed(row, rows, error)
-            return ""
+        except Exception as error:
+            self._failed(row, rows, _unexpected(error))
+        return ""
 
     def repeatable(self, row: OutboxRow, rows: Sequence[OutboxRow], send: Callable[[], None]) -> bool:
         """Send what may arrive twice without harm; return whether it was sent.
@@ -95,6 +97,8 @@ class Attempts:
             self._failed(replace(row, attempts=row.attempts + 1), rows, RetryLater(str(error)))
         except (RetryLater, Permanent) as error:
             self._failed(replace(row, attempts=row.attempts + 1), rows, error)
+        except Exception as error:
+            self._failed(row, rows, _unexpected(error))
         else:
             return True
         return False
@@ -164,3 +168,9 @@ class Attempts:
         self.outcome.troubles.append(f"{row.channel}: {error}")
         if isinstance(error, Permanent):
             _log.error("an alert cannot be sent to %s: %s", row.channel, error)
+
+
+def _unexpected(error: Exception) -> Permanent:
+    """Return a mistake of ours as the refusal of this one message: it must not keep the others from being sent."""
+    _log.error("an alert could not be sent because of a mistake in the program", exc_info=error)
+    return Permanent(f"{type(error).__name__}: {error}")

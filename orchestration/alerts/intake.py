@@ -75,17 +75,16 @@ class Intake:
 
     def _place(self) -> None:
         """Note where an incident's message stands in Slack, once it stands there."""
-        for incident in list(self._incidents.values()):
-            if incident.announced and not incident.ts and not incident.is_over:
-                place = next(filter(None, (self.store.place(incident.fingerprint, one) for one in self._slack())), "")
-                if place:
-                    channel, ts, *_ = place.split("/")
-                    self._touched[incident.fingerprint] = replace(
-                        self._touched.get(incident.fingerprint, incident), channel=channel, ts=ts
-                    )
-
-    def _slack(self) -> list[str]:
-        return [name for name, rule in self.rules.channels.items() if rule.kind == "slack"]
+        slack = {name for name, rule in self.rules.channels.items() if rule.kind == "slack"}
+        wanted = {
+            one.fingerprint: one
+            for one in self._incidents.values()
+            if one.announced and not (one.ts or one.is_over) and slack & set(self.rules.channels_of(one))
+        }
+        for (name, channel), place in (self.store.places(wanted) if wanted else {}).items():
+            where, ts, *_ = place.split("/") if channel in slack and "/" in place else ("", "")
+            if ts:
+                self._touched[name] = replace(self._touched.get(name, wanted[name]), channel=where, ts=ts)
 
     def _rows(self, now: datetime) -> list[OutboxRow]:
         if not self._changes:

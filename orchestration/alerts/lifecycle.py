@@ -125,7 +125,8 @@ def _with(current: Incident, seen: Observation) -> Incident:
 
 
 def _news(current: Incident, seen: Observation) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item for item in seen.items if item not in current.items))
+    known = set(current.items)
+    return tuple(dict.fromkeys(item for item in seen.items if item not in known))
 
 
 def _reopened(current: Incident, seen: Observation) -> Step:

@@ -135,7 +135,7 @@ def timing(incident: Incident) -> str:
 
 def links(incident: Incident, settings: Settings) -> tuple[tuple[str, str], ...]:
     """Return where more is to be seen: in Dagster, its run, the dashboard, the runbook."""
-    base = f"http://localhost:{settings.dagster_port}"
+    base = settings.dagster_url.rstrip("/") or f"http://localhost:{settings.dagster_port}"
     found = [("Open in Dagster", f"{base}{incident.path}")]
     run = str(incident.values.get("run") or "")
     if run and run not in incident.path:

@@ -65,7 +65,10 @@ class OutboxRow:
         """What is to be said; a row of more than 30 days ago has forgotten it (see the migration)."""
         if not self.payload:
             return Notice(self.kind, self.incident, "A message of more than 30 days ago", "Its words are gone.")
-        return Notice.from_json(self.payload)
+        try:
+            return Notice.from_json(self.payload)
+        except (ValueError, KeyError, TypeError):
+            return Notice(self.kind, self.incident, "A message that cannot be read", "It is of another version.")
 
     def moved(self, now: datetime, state: str, **changes: object) -> OutboxRow:
         """Return the row's next version."""

@@ -43,6 +43,10 @@ ORDER BY created_at, revision, id
 _REJECTED: Final = f"""
 {_ONE_ROW} WHERE state = 'rejected' AND updated_at > {{since:DateTime64(3, 'UTC')}} ORDER BY updated_at
 """
+_PLACES: Final = f"""
+SELECT incident, channel, argMax(place, (updated_at, revision)) AS last FROM {ALERT_OUTBOX} FINAL
+WHERE incident IN {{incidents:Array(String)}} AND state = '{DELIVERED}' AND kind != 'note' GROUP BY incident, channel
+"""  # noqa: S608 - our own names
 _PLACE: Final = f"""
 SELECT place FROM {ALERT_OUTBOX} FINAL
 WHERE incident = {{incident:String}} AND channel = {{channel:String}} AND state = '{DELIVERED}' AND kind != 'note'
@@ -81,6 +85,9 @@ class Store(Protocol):
 
     def place(self, incident: str, channel: str) -> str:
         """Return where the incident's message stands in a channel, or ''."""
+
+    def places(self, incidents: Iterable[str]) -> dict[tuple[str, str], str]:
+        """Return where messages stand, by incident and channel."""
 
     def posted(self, channel: str, since: datetime) -> list[datetime]:
         """Return when new messages were posted to a channel since then, oldest first."""
@@ -141,6 +148,11 @@ class ClickHouseStore:
         rows = self._rows(_PLACE, {"incident": incident, "channel": channel})
         return str(rows[0]["place"]) if rows else ""
 
+    def places(self, incidents: Iterable[str]) -> dict[tuple[str, str], str]:
+        """See `Store`."""
+        rows = self._rows(_PLACES, {"incidents": list(incidents)})
+        return {(row["incident"], row["channel"]): row["last"] for row in rows}
+
     def posted(self, channel: str, since: datetime) -> list[datetime]:
         """See `Store`."""
         return [row["posted_at"] for row in self._rows(_POSTED, {"channel": channel, "since": since})]
@@ -158,7 +170,15 @@ class ClickHouseStore:
         if not rows:
             return
         with mapped_errors():
-            self._client.insert(table, [[row[name] for name in columns] for row in rows], column_names=list(columns))
+            values = [[_storable(row[name]) for name in columns] for row in rows]
+            self._client.insert(table, values, column_names=list(columns))
+
+
+def _storable(value: Any) -> Any:
+    """Return text without the halves of characters that UTF-8 cannot hold; one of them would stop every alert."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [_storable(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _incident(row: Mapping[str, Any]) -> Incident:

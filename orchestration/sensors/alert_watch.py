@@ -5,6 +5,7 @@ it says just that, after a minute. What is going on is remembered in its cursor,
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,7 +22,7 @@ from orchestration.alerts.store import ClickHouseStore
 from orchestration.alerts.watch import Known, Trouble, compare, outbox_troubles, rejected_notice, tell
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors.alerts import NAME
-from orchestration.sensors.sensor_ticks import sensor_states
+from orchestration.sensors.sensor_ticks import sensor_states, steady_since
 
 INTERVAL_SECONDS: Final = 29
 
@@ -36,12 +37,17 @@ def alert_watch(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> 
     clock = SystemClock()
     memory = json.loads(context.cursor) if context.cursor else {}
     look = Look(load_settings(), clickhouse, clock.now())
-    troubles = [*look.rules(), *look.sensor(context.instance), *look.outbox(memory.get("rejected_until"))]
+    steady = steady_since(memory.get("steady") or {}, look.now)
+    troubles = [*look.rules(), *look.sensor(context.instance, steady), *look.outbox(memory.get("rejected_until"))]
     known = {name: Known.from_json(one) for name, one in memory.get("known", {}).items()}
     going, notices = compare(known, troubles, look.unknown, look.now)
     notices += [rejected_notice(look.rejected)] if look.rejected else []
     said = [tell(notice, look.channels) for notice in notices]
-    cursor = {"known": {name: one.to_json() for name, one in going.items()}, "rejected_until": look.rejected_until}
+    cursor = {
+        "known": {name: one.to_json() for name, one in going.items()},
+        "rejected_until": look.rejected_until,
+        "steady": steady,
+    }
     reason = "; ".join(one.text for one in troubles) or "The alerting does its work."
     reason = " ".join(filter(None, [reason, f"{len(notices)} messages sent.", *said]))
     return dg.SensorResult(skip_reason=reason, cursor=json.dumps(cursor))
@@ -77,9 +83,9 @@ class Look:
         self.channels = [built[name] for name in rules.watch if name in built]
         return []
 
-    def sensor(self, instance: dg.DagsterInstance) -> list[Trouble]:
+    def sensor(self, instance: dg.DagsterInstance, steady: Mapping[str, str]) -> list[Trouble]:
         """Look whether the sensor that sends alerts ticks and does not fail."""
-        seen = sensor_states(instance, {NAME}, self.now)
+        seen = sensor_states(instance, {NAME}, self.now, steady)
         if not seen:
             self.unknown.append("sensor:")
         return [Trouble(one.subject, f"The sensor {NAME} is in trouble. {one.summary}") for one in seen if one.failing]

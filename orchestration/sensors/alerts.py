@@ -26,7 +26,7 @@ from orchestration.alerts.store import ClickHouseStore
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors.check_results import new_results
 from orchestration.sensors.run_ends import new_run_ends
-from orchestration.sensors.sensor_ticks import sensor_states
+from orchestration.sensors.sensor_ticks import sensor_states, steady_since
 
 # The daemon looks every 5 s; with exactly 5 here, a look that is early by milliseconds would be skipped.
 INTERVAL_SECONDS: Final = 4
@@ -77,8 +77,9 @@ def _observed(context: dg.SensorEvaluationContext, clock: SystemClock) -> tuple[
     results, checks = new_results(instance, repository, seen.get("checks") or {})
     ends, runs = new_run_ends(instance, seen.get("runs") or {})
     names = {sensor.name for sensor in repository.sensor_defs} - {NAME} if repository else set()
-    states = sensor_states(instance, names, clock.now())
-    memory = {"checks": checks, "runs": runs, "digest": seen.get("digest", "")}
+    steady = steady_since(seen.get("steady") or {}, clock.now())
+    states = sensor_states(instance, names, clock.now(), steady)
+    memory = {"checks": checks, "runs": runs, "digest": seen.get("digest", ""), "steady": steady}
     return [*results, *ends, *states], memory
 
 

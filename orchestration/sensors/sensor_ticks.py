@@ -1,6 +1,6 @@
 """How the sensors are doing, as observations: one that keeps failing, and one that does not tick any more."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,24 +14,56 @@ GROUP: Final = "sensors"
 FAILURES: Final = 3
 # Longer than the slowest sensor's interval and a tick's longest time together.
 SILENCE: Final = timedelta(minutes=10)
+# A look that comes later than this after the one before it comes after a pause.
+PAUSE: Final = timedelta(minutes=2)
 _ENDED: Final = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
 _CHARACTERS: Final = 1_500
 
 
-def sensor_states(instance: dg.DagsterInstance, names: Collection[str], now: datetime) -> list[Observation]:
-    """Return how each of the sensors is doing; one that was switched off or never ran is left out."""
+def steady_since(before: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Return since when whoever looks has looked without a pause: `since` and `looked`, as ISO 8601.
+
+    After a pause of the daemon every sensor's last tick is old; that says nothing about the sensors.
+    """
+    looked = before.get("looked")
+    is_steady = looked is not None and now - datetime.fromisoformat(looked) < PAUSE
+    return {"since": before["since"] if is_steady else now.isoformat(), "looked": now.isoformat()}
+
+
+def sensor_states(
+    instance: dg.DagsterInstance, names: Collection[str], now: datetime, steady: Mapping[str, str]
+) -> list[Observation]:
+    """Return how each of the sensors is doing; one that was switched off or never ran is left out.
+
+    Args:
+        instance: Dagster's.
+        names: of the sensors.
+        now: in UTC.
+        steady: as `steady_since` returns it.
+
+    """
+    # A code location that was renamed leaves its sensors' states behind: the latest one counts.
+    latest: dict[str, InstigatorState] = {}
+    for state in sorted(instance.all_instigator_state(), key=lambda one: _stamp(one) or 0.0):
+        if state.instigator_name in names:
+            latest[state.instigator_name] = state
     found = []
-    for state in instance.all_instigator_state():
-        if state.instigator_name in names and state.status is not InstigatorStatus.STOPPED:
+    since = datetime.fromisoformat(steady["since"])
+    for name, state in latest.items():
+        stamp = _stamp(state)
+        if stamp is not None and state.status is not InstigatorStatus.STOPPED:
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=FAILURES, statuses=_ENDED)
-            found += _observations(state.instigator_name, list(ticks), _last_tick(state), now)
+            last = datetime.fromtimestamp(stamp, UTC)
+            found += _observations(name, list(ticks), last, now, now - max(last, since) > SILENCE)
     return found
 
 
-def _observations(name: str, ticks: list[InstigatorTick], last: datetime | None, now: datetime) -> list[Observation]:
-    if last is None or not ticks:
+def _observations(
+    name: str, ticks: list[InstigatorTick], last: datetime, now: datetime, is_silent: bool
+) -> list[Observation]:
+    if not ticks:
         return []
-    if now - last > SILENCE:
+    if is_silent:
         return [_observation(name, now, f"It has not ticked since {last:%Y-%m-%d %H:%M:%S} UTC: is the daemon well?")]
     at = datetime.fromtimestamp(ticks[0].timestamp, UTC)
     if ticks[0].status is not TickStatus.FAILURE:
@@ -55,6 +87,5 @@ def _observation(name: str, at: datetime, trouble: str = "") -> Observation:
     )
 
 
-def _last_tick(state: InstigatorState) -> datetime | None:
-    stamp = getattr(state.instigator_data, "last_tick_timestamp", None)
-    return datetime.fromtimestamp(stamp, UTC) if stamp else None
+def _stamp(state: InstigatorState) -> float | None:
+    return getattr(state.instigator_data, "last_tick_timestamp", None)

@@ -28,7 +28,7 @@ from local.ports import free_ports
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors.alert_watch import alert_watch
 from orchestration.sensors.alerts import alerts
-from orchestration.sensors.sensor_ticks import sensor_states
+from orchestration.sensors.sensor_ticks import sensor_states, steady_since
 from tests.alert_tools import StandIn, slack_stand_in
 
 pytestmark = pytest.mark.clickhouse
@@ -229,8 +229,19 @@ def test_a_sensor_is_in_trouble_when_it_keeps_failing_or_falls_silent(
 ) -> None:
     now = datetime.now(UTC)
     ticked(instance, "raw_rows", now - timedelta(seconds=age), *statuses)
-    assert [one.failing for one in sensor_states(instance, {"raw_rows"}, now)] == failing
-    assert sensor_states(instance, {"other"}, now) == []
+    long_ago = {"since": (now - timedelta(hours=1)).isoformat()}
+    assert [one.failing for one in sensor_states(instance, {"raw_rows"}, now, long_ago)] == failing
+    assert sensor_states(instance, {"other"}, now, long_ago) == []
+
+
+def test_after_a_pause_of_the_daemon_no_sensor_is_called_silent(instance: dg.DagsterInstance) -> None:
+    """Each start of Dagster would otherwise alert every sensor."""
+    now = datetime.now(UTC)
+    ticked(instance, "raw_rows", now - timedelta(hours=1), SKIPPED, SKIPPED, SKIPPED)
+    before = {"since": (now - timedelta(days=1)).isoformat(), "looked": (now - timedelta(hours=1)).isoformat()}
+    assert [one.failing for one in sensor_states(instance, {"raw_rows"}, now, steady_since(before, now))] == [False]
+    steady = {"since": before["since"], "looked": (now - timedelta(seconds=5)).isoformat()}
+    assert steady_since(steady, now)["since"] == before["since"]
 
 
 def watch(instance: dg.DagsterInstance, cursor: str | None = None) -> tuple[str, str]:

@@ -132,6 +132,12 @@ def test_a_process_that_is_really_killed_leaves_one_message_an_incident(
     assert store.waiting() == []
 
 
+def test_text_that_utf8_cannot_hold_is_stored_with_a_mark(desk: Desk, store: ClickHouseStore) -> None:
+    desk.tick(seen(0, "i\ud800", summary="half \udfff", values={"window": "\ud800"}), at=0)
+    (incident,) = store.recent(NOON)
+    assert (incident.items, incident.summary) == (("i?",), "half ?")
+
+
 def test_a_row_written_twice_is_one_row_and_an_older_version_changes_nothing(store: ClickHouseStore) -> None:
     row = OutboxRow("a", "f", "slack", "open", 1, "{}", NOON, NOON, NOON)
     store.write_outbox([row])

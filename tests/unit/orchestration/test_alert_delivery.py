@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ TROUBLES = {
     "429": {"status": 429, "retry_after": 45},
     "500": {"status": 500},
     "500 that worked": {"status": 500, "accept": True},
-    "time-outs": {"hang": 0.35},
-    "time-outs that worked": {"hang": 0.35, "accept": True},
+    "time-outs": {"hang": 0.2},
+    "time-outs that worked": {"hang": 0.2, "accept": True},
     "dropped": {"drop": True},
     "dropped after it worked": {"drop": True, "accept": True},
     "invalid_blocks": {"error": "invalid_blocks", "blocks": True},
@@ -99,11 +100,13 @@ def test_after_an_hour_of_trouble_each_incident_has_exactly_one_true_message(
     """Three incidents: one from before it, one that lasts longer than it, one that comes and goes within it."""
     desk.tick(seen(-60, subject="check:before"), at=-60)
     stand_in.misbehave(times=100_000, **TROUBLES[trouble])
+    desk.timeout = 0.1 if "time" in trouble else 10.0
     step = 300 if "time" in trouble else 60
     for at in range(0, 3600, step):
         within = seen(at, subject="check:within") if at < 1800 else passing(at, subject="check:within")
         desk.tick(seen(at, subject="check:lasts"), within, passing(at, subject="check:before"), at=at)
     stand_in.behave()
+    desk.timeout = 10.0
     for at in range(3600, 4500, 60):
         desk.tick(seen(at, subject="check:lasts"), at=at)
     desk.tick(passing(4500, subject="check:lasts"), at=4500)
@@ -138,6 +141,25 @@ def test_one_message_that_slack_refuses_does_not_stop_the_others(stand_in: Stand
     assert outcome.sent == 1
     assert "msg_blocks_too_long" in outcome.troubles[0]
     assert [row.state for row in desk.store.outbox.values()] == ["rejected", "delivered"]
+
+
+def test_a_message_that_cannot_even_be_made_does_not_stop_the_others(
+    stand_in: StandIn, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One check's odd chart would otherwise keep every alert from being sent, at every tick."""
+    odd = {"chart": {"observed": [1], "expected": [{}]}, "observed": {"no": ["number"]}}
+    desk.tick(seen(0, values=odd), at=0)
+    unreadable = replace(next(iter(desk.store.outbox.values())), id="x", incident="y", payload="{}", state="pending")
+    desk.store.write_outbox([unreadable])
+    desk.tick(at=15)
+    assert [call["text"].split(".")[0] for call in stand_in.posts()] == [
+        *("Check failed: x on marts/fct_item", "A message that cannot be read")
+    ]
+    monkeypatch.setattr("orchestration.alerts.channels.slack.render", lambda *_: 1 / 0)
+    desk.tick(seen(20, subject="check:other"), at=20)
+    assert [(row.state, row.last_error) for row in desk.store.outbox.values()][-1] == (
+        *("rejected", "ZeroDivisionError: division by zero"),
+    )
 
 
 def test_blocks_that_slack_does_not_take_become_plain_words(stand_in: StandIn, desk: Desk) -> None:
