@@ -79,7 +79,8 @@ def dbt_models(
     kept = _unchanged(context, clickhouse, names) if not tests else set()
     command, arguments = _command([name for name in names if name not in kept], tests)
     done = dbt.invoke(command, arguments, context.log) if arguments else []
-    results = [*done, *_left_alone(kept, done)]
+    # Dagster wants a model after those it reads.
+    results = sorted([*done, *_left_alone(kept, done)], key=lambda one: len(_above(one.unique_id)))
     built = [result for result in results if result.unique_id in nodes().assets and result.status in _DONE]
     tables = _tables(context, clickhouse, [result.unique_id for result in built], kept)
     for result in built:
@@ -122,23 +123,17 @@ def _unchanged(context: dg.AssetExecutionContext, clickhouse: ClickHouse, names:
 def _left_alone(views: Collection[str], results: Iterable[NodeResult]) -> list[NodeResult]:
     """Return what dbt would say of views that it need not make: skipped where a model above them failed."""
     broken = {one.unique_id for one in results if one.status not in _DONE}
-    parents = manifest()["parent_map"]
-    found = []
-    for name in sorted(views, key=lambda view: len(_above(view, parents))):
-        status = "skipped" if broken & _above(name, parents) else "success"
-        found.append(NodeResult(name, status, "UNCHANGED", 0.0, None, ""))
-    return found
+    return [
+        NodeResult(name, "skipped" if broken & _above(name) else "success", "UNCHANGED", 0.0, None, "")
+        for name in views
+    ]
 
 
-def _above(name: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(parents.get(name, ()))
-    while waiting:
-        one = waiting.pop()
-        if one not in seen:
-            seen.add(one)
-            waiting += parents.get(one, ())
-    return seen
+@cache
+def _above(name: str) -> frozenset[str]:
+    """Return everything that a node is made from, directly or not."""
+    parents = manifest()["parent_map"].get(name, ())
+    return frozenset(parents).union(*(_above(one) for one in parents))
 
 
 def _tables(
