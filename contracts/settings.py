@@ -206,6 +206,9 @@ class Settings(BaseSettings):
     alert_rate_ratio: float = Field(
         1.5, gt=1, description="Conversion, revenue per view and funnel steps alert this many times off, up or down"
     )
+    alert_shift_ratio: float = Field(
+        2.0, gt=1, description="Fields, event volume and bots alert this many times off what is usual"
+    )
     alert_false_share: float = Field(
         0.01, gt=0, le=0.5, description="Of the alerts about something remarkable, this share is false at most"
     )

@@ -9,6 +9,7 @@ import dagster as dg
 from contracts.names import DBT_JOB
 from orchestration.assets.archive import archived_days
 from orchestration.assets.dbt_models import dbt_models
+from orchestration.assets.event_profiles import event_profiles
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.assets.freshness import ANALYSES
 from orchestration.checks.all import EVERY_MINUTE_CHECKS, EXPERIMENT_CHECKS, MARTS_CHECKS, OUR_CHECKS, SHOP_CHECKS
@@ -55,8 +56,8 @@ checks_job = dg.define_asset_job(
 )
 shop_checks_job = dg.define_asset_job(
     SHOP_JOB,
-    selection=dg.AssetSelection.checks(*SHOP_CHECKS),
-    description="Whether the last complete hour or day is remarkable, every ten minutes.",
+    selection=dg.AssetSelection.assets(event_profiles.key).without_checks() | dg.AssetSelection.checks(*SHOP_CHECKS),
+    description="What events looked like in the last complete hour, and whether it was sane or remarkable.",
     executor_def=dg.in_process_executor,
 )
 archive_job = dg.define_asset_job(

@@ -1,80 +1,14 @@
-"""Every check of our own, in one typed list: its question, what it says, when it runs, which settings it obeys.
+"""Every check of our own, in one typed list.
 
 `docs/checks.md` is made from this list (`make docs`), and each check has a runbook `docs/runbooks/<name>.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final
 
-import dagster as dg
-
-from contracts.names import ITEM_SALES_CHECK
-
-Group: TypeAlias = Literal["all_there", "fresh", "sane", "remarkable", "experiments"]
-
-QUESTIONS: Final[dict[Group, str]] = {
-    "all_there": "Is it all there?",
-    "fresh": "Is it fresh?",
-    "sane": "Is it sane?",
-    "remarkable": "Is it remarkable?",
-    "experiments": "Are the experiments sound?",
-}
-WITH_MARTS: Final = "with every run of the marts"
-EVERY_MINUTE: Final = "once a minute, every ten seconds while a check upstream fails"
-EVERY_TEN_MINUTES: Final = "every ten minutes"
-WITH_ANALYSES: Final = "after each look at the experiments"
-
-
-@dataclass(frozen=True)
-class CheckInfo:
-    """One check.
-
-    Args:
-        name: as Dagster and messages show it.
-        asset: the table it is about, as `database.table`.
-        group: the question it answers.
-        fails_when: a sentence.
-        runs: when.
-        settings: environment variables that decide.
-
-    """
-
-    name: str
-    asset: str
-    group: Group
-    fails_when: str
-    runs: str
-    settings: tuple[str, ...] = ()
-
-    @property
-    def asset_key(self) -> dg.AssetKey:
-        """The asset's key."""
-        return dg.AssetKey(self.asset.split("."))
-
-    @property
-    def key(self) -> dg.AssetCheckKey:
-        """The check's key."""
-        return dg.AssetCheckKey(self.asset_key, self.name)
-
-    @property
-    def runbook(self) -> str:
-        """The page that says what to do, from the project's root."""
-        return f"docs/runbooks/{self.name}.md"
-
-
-def asset_check(info: CheckInfo) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition]:
-    """Return the decorator that makes a function the check that `info` describes; it never blocks what follows."""
-    return dg.asset_check(
-        asset=info.asset_key,
-        name=info.name,
-        blocking=False,
-        description=info.fails_when,
-        metadata={"group": info.group, "runbook": info.runbook},
-    )
-
+from contracts.names import EVENT_PROFILES, ITEM_SALES_CHECK
+from orchestration.checks.check_info import EVERY_MINUTE, EVERY_TEN_MINUTES, WITH_ANALYSES, WITH_MARTS, CheckInfo
 
 ITEM_SALES: Final = CheckInfo(
     name=ITEM_SALES_CHECK,
@@ -226,9 +160,63 @@ RESULTS_READY: Final = CheckInfo(
     runs=WITH_ANALYSES,
 )
 
+SCHEMA_DRIFT: Final = CheckInfo(
+    name="schema_drift",
+    asset=EVENT_PROFILES,
+    group="sane",
+    fails_when=(
+        "Fails when an event type, a field, a property or a type of a property's values is new in the newest complete "
+        "hour, or is missed in it, against the four weeks before."
+    ),
+    runs=EVERY_TEN_MINUTES,
+)
+FIELD_SHARES: Final = CheckInfo(
+    name="fields_filled_as_usual",
+    asset=EVENT_PROFILES,
+    group="sane",
+    fails_when=(
+        "Fails when a field of an event type is missing, or there, ALERT_SHIFT_RATIO times more or less often than in "
+        "the four weeks before, beyond chance."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_SHIFT_RATIO", "ALERT_FALSE_SHARE"),
+)
+FIELD_VALUES: Final = CheckInfo(
+    name="field_values_as_usual",
+    asset=EVENT_PROFILES,
+    group="sane",
+    fails_when=(
+        "Fails when a field has three times more or fewer different values than in hours with about as many events."
+    ),
+    runs=EVERY_TEN_MINUTES,
+)
+VOLUME: Final = CheckInfo(
+    name="volume_by_event_type",
+    asset=EVENT_PROFILES,
+    group="sane",
+    fails_when=(
+        "Fails when an event type comes ALERT_SHIFT_RATIO times more or less often than in the same hour of earlier "
+        "weeks, beyond chance."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_SHIFT_RATIO", "ALERT_FALSE_SHARE"),
+)
+BOT_SHARE: Final = CheckInfo(
+    name="bot_share",
+    asset=EVENT_PROFILES,
+    group="sane",
+    fails_when=(
+        "Fails when ALERT_SHIFT_RATIO times more of the events than in the four weeks before name a bot as their user "
+        "agent, beyond chance."
+    ),
+    runs=EVERY_TEN_MINUTES,
+    settings=("ALERT_SHIFT_RATIO", "ALERT_FALSE_SHARE"),
+)
+
 CHECKS: Final[tuple[CheckInfo, ...]] = (
     *(OFFSETS, SALES_BY_HOP, DEAD_LETTERS, REPEATS),
     *(KAFKA_FRESH, RAW_FRESH, MARTS_FRESH),
+    *(SCHEMA_DRIFT, FIELD_SHARES, FIELD_VALUES, VOLUME, BOT_SHARE),
     *(ITEM_SALES, ITEM_DROPS, CONVERSION, REVENUE, FUNNEL_STEPS),
     *(SAMPLE_RATIO, MIXED_USERS, GUARDRAILS, RESULTS_READY),
 )

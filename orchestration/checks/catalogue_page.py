@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestration.checks.catalogue import CHECKS, QUESTIONS, CheckInfo
+from orchestration.checks.catalogue import CHECKS
+from orchestration.checks.check_info import QUESTIONS, CheckInfo
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 _HEAD: Final = """\

@@ -10,7 +10,8 @@ from clickhouse_connect.driver.client import Client
 from contracts.clock import SystemClock
 from contracts.names import RAW_DEAD_LETTERS, RAW_EVENTS
 from contracts.settings import Settings, load_settings
-from orchestration.checks.catalogue import DEAD_LETTERS, asset_check
+from orchestration.checks.catalogue import DEAD_LETTERS
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.explain import Chart, Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import reading
 from orchestration.resources.clickhouse import ClickHouse

@@ -8,7 +8,8 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from contracts.names import EXPERIMENT_RESULTS
-from orchestration.checks.catalogue import GUARDRAILS, MIXED_USERS, RESULTS_READY, SAMPLE_RATIO, CheckInfo, asset_check
+from orchestration.checks.catalogue import GUARDRAILS, MIXED_USERS, RESULTS_READY, SAMPLE_RATIO
+from orchestration.checks.check_info import CheckInfo, asset_check
 from orchestration.checks.explain import Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import reading
 from orchestration.experiments.sample_ratio import MINIMUM_USERS

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orchestration.checks.catalogue import CheckInfo
+from orchestration.checks.check_info import CheckInfo
 
 ROWS_SHOWN: Final = 50
 _BARS: Final = "▁▂▃▄▅▆▇█"

@@ -13,7 +13,8 @@ from contracts.clock import SystemClock
 from contracts.names import MODEL_WATERMARKS, RAW_EVENTS
 from contracts.settings import Settings, load_settings
 from orchestration.alerts.notice import duration
-from orchestration.checks.catalogue import KAFKA_FRESH, MARTS_FRESH, RAW_FRESH, asset_check
+from orchestration.checks.catalogue import KAFKA_FRESH, MARTS_FRESH, RAW_FRESH
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.explain import Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import KAFKA_SECONDS, asking_kafka, reading
 from orchestration.observed import Landed, landed

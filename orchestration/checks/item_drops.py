@@ -8,7 +8,8 @@ import numpy as np
 
 from contracts.clock import SystemClock
 from contracts.settings import Settings, load_settings
-from orchestration.checks.catalogue import ITEM_DROPS, KAFKA_FRESH, asset_check
+from orchestration.checks.catalogue import ITEM_DROPS, KAFKA_FRESH
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.explain import Evidence, verdict
 from orchestration.checks.item_sales import HourOfSales, items_table, offending, read_hour, rule_of
 from orchestration.checks.item_sales_baseline import learn

@@ -11,7 +11,8 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clock import SystemClock
 from contracts.settings import Settings, load_settings
-from orchestration.checks.catalogue import ITEM_SALES, asset_check
+from orchestration.checks.catalogue import ITEM_SALES
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.counts import upper_limit
 from orchestration.checks.explain import Chart, Evidence, markdown_table, verdict
 from orchestration.checks.item_sales_baseline import HOURS_A_WEEK, Baseline, Sales, learn

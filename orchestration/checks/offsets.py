@@ -11,7 +11,8 @@ from audit.report import Report
 from audit.standing import kafka_standing
 from contracts.settings import load_settings
 from contracts.topics import is_pattern, matching
-from orchestration.checks.catalogue import OFFSETS, asset_check
+from orchestration.checks.catalogue import OFFSETS
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.explain import Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import KAFKA_SECONDS, asking_kafka, not_judged, reading
 from orchestration.resources.clickhouse import ClickHouse

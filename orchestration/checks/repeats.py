@@ -8,7 +8,8 @@ import dagster as dg
 from contracts.clock import SystemClock
 from contracts.names import RAW_EVENTS
 from contracts.settings import Settings, load_settings
-from orchestration.checks.catalogue import REPEATS, asset_check
+from orchestration.checks.catalogue import REPEATS
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.explain import Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import reading
 from orchestration.resources.clickhouse import ClickHouse

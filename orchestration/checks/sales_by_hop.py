@@ -10,7 +10,8 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clock import SystemClock
 from contracts.names import MODEL_WATERMARKS, RAW_EVENTS
-from orchestration.checks.catalogue import SALES_BY_HOP, asset_check
+from orchestration.checks.catalogue import SALES_BY_HOP
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.explain import Evidence, markdown_table, verdict
 from orchestration.checks.neighbours import reading
 from orchestration.resources.clickhouse import ClickHouse

@@ -11,7 +11,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from orchestration.checks.catalogue import CheckInfo
+from orchestration.checks.check_info import CheckInfo
 from orchestration.checks.explain import Chart, Evidence, markdown_table, verdict
 from orchestration.checks.item_sales_statistics import Judged, Rule
 from orchestration.checks.rates import Direction, Period, Rates, judge_rates

@@ -9,7 +9,8 @@ from clickhouse_connect.driver.client import Client
 
 from contracts.clock import SystemClock
 from contracts.settings import Settings, load_settings
-from orchestration.checks.catalogue import CONVERSION, FUNNEL_STEPS, REVENUE, asset_check
+from orchestration.checks.catalogue import CONVERSION, FUNNEL_STEPS, REVENUE
+from orchestration.checks.check_info import asset_check
 from orchestration.checks.item_sales import HISTORY_HOURS
 from orchestration.checks.item_sales_statistics import Rule
 from orchestration.checks.neighbours import reading

@@ -12,15 +12,8 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
-from orchestration.checks.catalogue import (
-    DEAD_LETTERS,
-    MARTS_FRESH,
-    OFFSETS,
-    RAW_FRESH,
-    REPEATS,
-    SALES_BY_HOP,
-    CheckInfo,
-)
+from orchestration.checks.catalogue import DEAD_LETTERS, MARTS_FRESH, OFFSETS, RAW_FRESH, REPEATS, SALES_BY_HOP
+from orchestration.checks.check_info import CheckInfo
 
 UPSTREAM: Final = (OFFSETS, RAW_FRESH, MARTS_FRESH, SALES_BY_HOP, DEAD_LETTERS, REPEATS)
 # An older verdict says nothing about now: these are asked once a minute, and every ten seconds while one fails.

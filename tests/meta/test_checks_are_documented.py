@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from contracts.settings import Settings
-from orchestration.checks.catalogue import CHECKS, QUESTIONS, CheckInfo
+from orchestration.checks.catalogue import CHECKS
 from orchestration.checks.catalogue_page import PAGE, render
+from orchestration.checks.check_info import QUESTIONS, CheckInfo
 from orchestration.definitions import defs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -70,7 +70,7 @@ def test_the_assets_are_the_reviewed_ones(loaded: dict) -> None:
     by_group.pop("intermediate")
     assert by_group == {
         "kafka": ["kafka/clickstream_topic"],
-        "raw": ["raw/dead_letters", "raw/events"],
+        "raw": ["ops/event_profiles", "raw/dead_letters", "raw/events"],
         "archive": ["archive/raw_days"],
         "staging": ["staging/stg_dead_letters", "staging/stg_events"],
         "marts": sorted(["ops/experiment_results", *(f"marts/{name}" for name in MARTS)]),
