@@ -1,8 +1,8 @@
 """What a materialization of all marts costs after short and long histories: `python -m benchmarks.marts`.
 
 Each history has a ClickHouse of its own, with the local stack's memory limit, and 250,000 events a day; then come
-runs over 50,000 new events, 1 % of them up to three days late. Last comes `benchmarks.live`. Prints a table and writes
-var/bench/marts.json.
+runs over 50,000 new events, 1 % of them up to three days late, on each history in turn: what else the machine does
+meanwhile slows all of them alike. Last comes `benchmarks.live`. Prints a table and writes var/bench/marts.json.
 """
 
 from __future__ import annotations
@@ -10,55 +10,110 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from benchmarks.marts.run import measure
+from benchmarks.marts.run import RUNS, serve
 from contracts.settings import load_settings
 from streaming.produce.record import write_json
 
-_SIZES = "1000000,10000000,50000000"
+_SIZES: Final = "1000000,10000000,50000000"
+_ROOT: Final = Path(__file__).parents[2]
+_MARK: Final = "answer: "
 
 
 def main() -> None:
-    """Measure each history in a process of its own and put the figures together."""
+    """Measure the histories, each in a process of its own, and put the figures together."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", default=_SIZES, help="lengths of the histories, with commas between them")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        sys.stdout.write("\n" + json.dumps(measure(options.one)) + "\n")
+        for answer in serve(options.one, sys.stdin):
+            sys.stdout.write("\n" + _MARK + json.dumps(answer) + "\n")
+            sys.stdout.flush()
         return
     load = os.getloadavg()[0]
-    sizes = [int(size) for size in options.events.split(",")]
-    found = [_apart(size) for size in sizes]
+    found = _measured([int(size) for size in options.events.split(",")])
     report = _report(found) | _live() | {"load_before": round(load, 2)}
     path = load_settings().millrace_home / "bench" / "marts.json"
     write_json(path, report)
     sys.stdout.write(_table(found) + f"\n{_summary(report)}written to {path}\n")
 
 
-def _apart(events: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.marts", "--one", str(events)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-    if done.returncode:
-        raise SystemExit(f"the history of {events:,} events failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    sys.stderr.write(f"{events:,} events: a run takes {found['run_s']} s\n")
-    return found
+def _measured(sizes: list[int]) -> list[dict[str, Any]]:
+    """Build one history after another, then let each in turn fold in new events."""
+    with ExitStack() as stack:
+        histories, found = [], []
+        for size in sizes:
+            histories.append(stack.enter_context(_history(size)))
+            found.append(histories[-1].answer())
+        rounds = [[history.ask("run") for history in histories] for _ in range(RUNS + 1)]
+        # The first round warms what the others find warm.
+        for one, history, *runs in zip(found, histories, *rounds[1:], strict=True):
+            one.update(_of_runs(runs), **history.ask("end"))
+            sys.stderr.write(f"{one['events']:,} events: a run takes {one['run_s']} s\n")
+        return found
+
+
+def _of_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "runs_s": [round(run["run_s"], 3) for run in runs],
+        "run_s": round(statistics.median(run["run_s"] for run in runs), 3),
+        "models_s": {
+            name: round(statistics.median(run["models_s"][name] for run in runs), 3) for name in runs[0]["models_s"]
+        },
+    }
+
+
+class _History:
+    """A history in a process of its own, which answers one command at a time."""
+
+    def __init__(self, events: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.marts", "--one", str(events)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, cwd=_ROOT
+        )
+        self._events = events
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Give a command and return its answer."""
+        assert self.process.stdin is not None  # noqa: S101 - it is a pipe, see above
+        self.process.stdin.write(command + "\n")
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """Return the next answer; what else the process prints is passed over."""
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe, see above
+        for line in self.process.stdout:
+            if line.startswith(_MARK):
+                answer: dict[str, Any] = json.loads(line.removeprefix(_MARK))
+                return answer
+        raise SystemExit(f"the history of {self._events:,} events failed with exit code {self.process.wait()}")
+
+
+@contextmanager
+def _history(events: int) -> Iterator[_History]:
+    history = _History(events)
+    try:
+        yield history
+    finally:
+        history.process.communicate()  # no more commands: it stops its server and ends
 
 
 def _live() -> dict[str, Any]:
     """Return how far the live models are behind an insert, in seconds, and their slowest question, in milliseconds."""
-    root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.live"], capture_output=True, text=True, check=False, cwd=root
+        [sys.executable, "-m", "benchmarks.live"], capture_output=True, text=True, check=False, cwd=_ROOT
     )
     if done.returncode:
         raise SystemExit(f"benchmarks.live failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    found = json.loads((root / "var" / "bench" / "live.json").read_text())
+    found = json.loads((_ROOT / "var" / "bench" / "live.json").read_text())
     return {"live_p95_s": found["live_p95_s"], "live_query_p95_ms": max(found["query_p95_ms"].values())}
 
 

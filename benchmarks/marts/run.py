@@ -1,12 +1,11 @@
-"""One history: load it, build the marts, then time runs over new events."""
+"""One history: load it, build the marts, then time runs over new events when told to."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,7 @@ from local.service import RunningService
 from sql.migrate import migrate
 
 NEW_EVENTS: Final = 50_000
-_RUNS: Final = 5
+RUNS: Final = 7
 _BEHIND: Final = """
 SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))
      - (SELECT sum(kafka_offset) FROM ops.model_watermarks FINAL WHERE model = 'int_events')
@@ -35,30 +34,33 @@ WHERE active AND database IN ('raw', 'intermediate') GROUP BY ALL ORDER BY 3 DES
 """
 
 
-def measure(events: int) -> dict[str, Any]:
-    """Return the figures for a history of so many events."""
+def serve(events: int, commands: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Build a history of so many events, then do what each command asks, and yield what came of it.
+
+    The first answer is of the building. Command `run` lands new events and times a materialization of all marts;
+    any other ends it with the sizes on disk and the questions' times.
+    """
     with tempfile.TemporaryDirectory(prefix="millrace-marts-") as folder, _server(Path(folder)) as (client, pid):
-        history = History(events, NEW_EVENTS * (_RUNS + 1))
+        history = History(events, NEW_EVENTS * (RUNS + 1))
         began = time.perf_counter()
         history.load(client, events)
         loading = time.perf_counter() - began
         peak = _Peak(pid)
         rebuild = _rebuild(client, peak)
-        runs = []
-        for number in range(_RUNS + 1):
-            history.load_new(client, NEW_EVENTS)
-            seconds, by_model = _run()
-            peak.look()
-            if number:  # the first one warms what the others find warm
-                runs.append((seconds, by_model))
-        client.command("OPTIMIZE TABLE raw.events FINAL")
-        return {
+        yield {
             "events": events,
             "loaded_per_s": round(events / loading),
             "rebuild_events_per_s": round(events / rebuild),
-            "run_s": round(statistics.median(seconds for seconds, _ in runs), 3),
-            "runs_s": [round(seconds, 3) for seconds, _ in runs],
-            "models_s": _medians([by_model for _, by_model in runs]),
+        }
+        for command in commands:
+            if command.strip() != "run":
+                break
+            history.load_new(client, NEW_EVENTS)
+            seconds, by_model = _run()
+            peak.look()
+            yield {"run_s": seconds, "models_s": by_model}
+        client.command("OPTIMIZE TABLE raw.events FINAL")
+        yield {
             "clickhouse_rss_max_mb": peak.mb,
             "bytes": {
                 f"{database}.{table}": [int(size), int(rows)]
@@ -89,10 +91,6 @@ def _run() -> tuple[float, dict[str, float]]:
         raise RuntimeError(f"{failed[0].unique_id}: {failed[0].message}")
     by_model = {result.unique_id.rsplit(".", 1)[-1]: result.seconds for result in results}
     return time.perf_counter() - began, by_model
-
-
-def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
 
 
 class _Peak:
