@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -10,18 +11,20 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from local.clickhouse.config import write_config
+from local.clickhouse.config import MEMORY_LIMIT_BYTES, write_config
 from local.kafka.broker import KafkaBroker
 from local.service import Service
 
 
-def clickhouse_service(home: Path, http_port: int, native_port: int) -> Service:
+def clickhouse_service(home: Path, http_port: int, native_port: int, memory_bytes: int = MEMORY_LIMIT_BYTES) -> Service:
     """Return ClickHouse with its data below `home`; the user `default` has no password on loopback."""
     config = home / "config.xml"
     command = (sys.executable, "-m", "local.clickhouse", str(config), str(http_port), str(native_port))
 
     def prepare() -> None:
-        write_config(home)
+        write_config(home, memory_bytes=memory_bytes)
+        # This server forgets at its end that it has the log's table, and cannot make one over the files left behind.
+        shutil.rmtree(home / "data" / "data" / "system" / "query_log", ignore_errors=True)
 
     return Service(
         name="clickhouse",

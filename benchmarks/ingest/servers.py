@@ -10,7 +10,6 @@ from typing import Final
 
 from contracts.clickhouse import connect
 from contracts.settings import Settings
-from local.clickhouse.config import MEMORY_LIMIT_BYTES
 from local.ports import free_ports
 from local.servers import clickhouse_service, kafka_service
 from local.service import RunningService, Service
@@ -95,10 +94,9 @@ def _kafka(home: Path, port: int, controller_port: int) -> Service:
 def _clickhouse(home: Path, http_port: int, native_port: int) -> Service:
     def give_threads() -> None:
         config = home / "config.xml"
-        text = config.read_text().replace(_CONFIG_END, _ENGINE_THREADS + _CONFIG_END)
-        config.write_text(text.replace(str(MEMORY_LIMIT_BYTES), str(_MEMORY_BYTES)))
+        config.write_text(config.read_text().replace(_CONFIG_END, _ENGINE_THREADS + _CONFIG_END))
 
-    return _prepared_further(clickhouse_service(home, http_port, native_port), give_threads)
+    return _prepared_further(clickhouse_service(home, http_port, native_port, _MEMORY_BYTES), give_threads)
 
 
 def _prepared_further(service: Service, further: Callable[[], None]) -> Service:

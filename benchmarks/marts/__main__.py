@@ -133,17 +133,18 @@ def _report(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _table(found: list[dict[str, Any]]) -> str:
-    lines = ["", f"{'':34}" + "".join(f"{one['events']:>14,}" for one in found)]
+    lines = ["", f"{'':40}" + "".join(f"{one['events']:>14,}" for one in found)]
     rows = {
         "a run over 50,000 new events, s": "run_s",
+        "ClickHouse at most in these runs, MB": "clickhouse_rss_max_mb",
         "rebuild, events/s": "rebuild_events_per_s",
-        "ClickHouse at most, MB": "clickhouse_rss_max_mb",
+        "ClickHouse at most while rebuilding, MB": "rebuild_rss_max_mb",
     }
-    lines += [f"{title:34}" + "".join(f"{one[name]:>14,}" for one in found) for title, name in rows.items()]
+    lines += [f"{title:40}" + "".join(f"{one[name]:>14,}" for one in found) for title, name in rows.items()]
     for model in sorted(found[-1]["models_s"], key=lambda name: -found[-1]["models_s"][name])[:12]:
-        lines.append(f"  {model + ', s':32}" + "".join(f"{one['models_s'][model]:>14,.3f}" for one in found))
+        lines.append(f"  {model + ', s':38}" + "".join(f"{one['models_s'][model]:>14,.3f}" for one in found))
     for question in found[-1]["query_p95_ms"]:
-        lines.append(f"  {question + ', ms':32}" + "".join(f"{one['query_p95_ms'][question]:>14,.0f}" for one in found))
+        lines.append(f"  {question + ', ms':38}" + "".join(f"{one['query_p95_ms'][question]:>14,.0f}" for one in found))
     for table, (size, rows_of) in found[-1]["bytes"].items():
         lines.append(f"  {table:46}{size / 1e6:>12,.0f} MB {rows_of:>14,} rows")
     return "\n".join(lines)

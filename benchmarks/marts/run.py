@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from benchmarks.marts.load import History
 from benchmarks.marts.questions import ask
 from contracts.clickhouse import connect
 from contracts.settings import Settings
+from local.clickhouse.config import MEMORY_LIMIT_BYTES
 from local.ports import free_ports
 from local.servers import clickhouse_service
 from local.service import RunningService
@@ -24,6 +25,8 @@ from sql.migrate import migrate
 
 NEW_EVENTS: Final = 50_000
 RUNS: Final = 7
+REBUILD_EVENTS: Final = 10_000_000
+_REBUILD_BYTES: Final = 8_000_000_000
 _BEHIND: Final = """
 SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))
      - (SELECT sum(kafka_offset) FROM ops.model_watermarks FINAL WHERE model = 'int_events')
@@ -38,54 +41,58 @@ def serve(events: int, commands: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Build a history of so many events, then do what each command asks, and yield what came of it.
 
     The first answer is of the building. Command `run` lands new events and times a materialization of all marts;
-    any other ends it with the sizes on disk and the questions' times.
+    any other ends it with the sizes on disk and the questions' times. The server has the local stack's memory, but
+    more for the building, which takes REBUILD_EVENTS at a time.
     """
-    with tempfile.TemporaryDirectory(prefix="millrace-marts-") as folder, _server(Path(folder)) as (client, pid):
-        history = History(events, NEW_EVENTS * (RUNS + 1))
-        began = time.perf_counter()
-        history.load(client, events)
-        loading = time.perf_counter() - began
-        peak = _Peak(pid)
-        rebuild = _rebuild(client, peak)
-        yield {
-            "events": events,
-            "loaded_per_s": round(events / loading),
-            "rebuild_events_per_s": round(events / rebuild),
-        }
-        for command in commands:
-            if command.strip() != "run":
-                break
-            history.load_new(client, NEW_EVENTS)
-            seconds, by_model = _run()
-            peak.look()
-            yield {"run_s": seconds, "models_s": by_model}
-        client.command("OPTIMIZE TABLE raw.events FINAL")
-        yield {
-            "clickhouse_rss_max_mb": peak.mb,
-            "bytes": {
-                f"{database}.{table}": [int(size), int(rows)]
-                for database, table, size, rows in client.query(_BYTES).result_rows
-            },
-            "query_p95_ms": ask(client),
-        }
+    history = History(events, NEW_EVENTS * (RUNS + 1))
+    with tempfile.TemporaryDirectory(prefix="millrace-marts-") as folder:
+        home, ports = Path(folder), free_ports(2)
+        with _server(home, ports, _REBUILD_BYTES) as (client, pid):
+            yield {"events": events} | _build(history, events, client, _Peak(pid))
+        with _server(home, ports) as (client, pid):
+            yield from _new_events(history, commands, client, _Peak(pid))
 
 
-def _rebuild(client: Client, peak: _Peak) -> float:
-    """Run until nothing is left and return the seconds."""
+def _build(history: History, events: int, client: Client, peak: _Peak) -> dict[str, Any]:
     began = time.perf_counter()
-    _run()
+    history.load(client, events)
+    loaded = time.perf_counter()
+    _run("--vars", f"{{run_events: {REBUILD_EVENTS}}}")
     while client.query(_BEHIND).result_rows[0][0] > 0:
         peak.look()
-        _run()
-    return time.perf_counter() - began
+        _run("--vars", f"{{run_events: {REBUILD_EVENTS}}}")
+    rebuilt = time.perf_counter()
+    peak.look()
+    return {
+        "loaded_per_s": round(events / (loaded - began)),
+        "rebuild_events_per_s": round(events / (rebuilt - loaded)),
+        "rebuild_rss_max_mb": peak.mb,
+    }
 
 
-def _run() -> tuple[float, dict[str, float]]:
+def _new_events(history: History, commands: Iterable[str], client: Client, peak: _Peak) -> Iterator[dict[str, Any]]:
+    for command in commands:
+        if command.strip() != "run":
+            break
+        history.load_new(client, NEW_EVENTS)
+        seconds, by_model = _run()
+        peak.look()
+        yield {"run_s": seconds, "models_s": by_model}
+    client.command("OPTIMIZE TABLE raw.events FINAL")
+    sizes = client.query(_BYTES).result_rows
+    yield {
+        "clickhouse_rss_max_mb": peak.mb,
+        "bytes": {f"{database}.{table}": [int(size), int(rows)] for database, table, size, rows in sizes},
+        "query_p95_ms": ask(client),
+    }
+
+
+def _run(*arguments: str) -> tuple[float, dict[str, float]]:
     """Materialize all models in this process, as a warm worker does; return the seconds, in all and by model."""
     from orchestration.resources.dbt import InProcessDbt  # noqa: PLC0415 - after the environment is set
 
     began = time.perf_counter()
-    results = InProcessDbt().invoke("run")
+    results = InProcessDbt().invoke("run", arguments)
     failed = [result for result in results if result.status not in {"success", "no-op"}]
     if failed:
         raise RuntimeError(f"{failed[0].unique_id}: {failed[0].message}")
@@ -104,9 +111,9 @@ class _Peak:
 
 
 @contextmanager
-def _server(home: Path) -> Iterator[tuple[Client, int]]:
-    http, native = free_ports(2)
-    server = RunningService(clickhouse_service(home / "server", http, native), home)
+def _server(home: Path, ports: Sequence[int], memory_bytes: int = MEMORY_LIMIT_BYTES) -> Iterator[tuple[Client, int]]:
+    http, native = ports
+    server = RunningService(clickhouse_service(home / "server", http, native, memory_bytes), home)
     server.start()
     try:
         server.wait_ready()

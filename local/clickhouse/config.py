@@ -41,7 +41,7 @@ _USER = """    <{name}>
 """
 
 
-def write_config(home: Path, *, is_shard: bool = False) -> Path:
+def write_config(home: Path, *, is_shard: bool = False, memory_bytes: int = MEMORY_LIMIT_BYTES) -> Path:
     """Write the server's and the users' files below `home`; return the server's.
 
     With `is_shard` the users also have their rights on a shard's own tables.
@@ -58,7 +58,7 @@ def write_config(home: Path, *, is_shard: bool = False) -> Path:
         _SERVER.format(
             users=escape(str(users.resolve())),
             log=escape(str(log.resolve())),
-            memory=MEMORY_LIMIT_BYTES,
+            memory=memory_bytes,
             backups=escape(str((home / "backups").resolve())),
         )
     )

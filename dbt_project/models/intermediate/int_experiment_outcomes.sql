@@ -1,5 +1,5 @@
 -- Experiment x exposed user, recomputed for the exposed users that new events touch: what the user did from the
--- first exposure on, and in the days before it, which no variation can have changed (CUPED).
+-- first exposure on (the user's total less what came before), and in the days before it.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -8,13 +8,11 @@
     post_hook='{{ record_watermark() }}'
 ) }}
 
-{% set history = var('experiment_history_days') %}
-
 with touched as (
 
     select distinct user_id
     from {{ ref('stg_events') }}
-    where {{ landed('int_experiment_users', 'int_purchases', 'int_user_daily', 'int_sessions') }}
+    where {{ landed('int_purchases', 'int_user', 'int_experiment_baseline') }}
 
 ),
 
@@ -41,39 +39,30 @@ bought as (
         count() as conversions,
         sum(purchases.revenue) as revenue
     from exposed
-    inner join {{ ref('int_purchases') }} as purchases {{ final() }} on exposed.user_id = purchases.user_id
+    inner join (
+        select user_id, event_time, revenue
+        from {{ ref('int_purchases') }} {{ final() }}
+        where user_id in (select user_id from exposed)
+    ) as purchases on exposed.user_id = purchases.user_id
     -- Only what comes at or after the first exposure can be its effect.
     where purchases.event_time >= exposed.exposed_at
     group by user_id, experiment_name
 
 ),
 
-days as (
+users as (
 
-    select user_id, event_date, interactions, purchases, revenue, micros_of_day
-    from {{ ref('int_user_daily') }} {{ final() }}
+    select user_id, interactions, bot_days
+    from {{ ref('int_user') }} {{ final() }}
     where user_id in (select user_id from exposed)
-        and event_date >= (select toDate(min(exposed.exposed_at)) - {{ history }} from exposed)
 
 ),
 
-active as (
+baseline as (
 
-    select
-        exposed.user_id as user_id,
-        exposed.experiment_name as experiment_name,
-        toDate(exposed.exposed_at) as exposed_date,
-        sumIf(days.interactions, days.event_date > exposed_date) + sumIf(
-            arrayCount(at -> at >= toUnixTimestamp64Micro(exposed.exposed_at) % 86400000000, days.micros_of_day),
-            days.event_date = exposed_date
-        ) as events,
-        sumIf(days.interactions, days.event_date < exposed_date) as pre_events,
-        sumIf(days.purchases, days.event_date < exposed_date) as pre_purchases,
-        sumIf(days.revenue, days.event_date < exposed_date) as pre_revenue
-    from exposed
-    inner join days on exposed.user_id = days.user_id
-    where days.event_date >= toDate(exposed.exposed_at) - {{ history }}
-    group by exposed.user_id, exposed.experiment_name, exposed.exposed_at
+    select *
+    from {{ ref('int_experiment_baseline') }} {{ final() }}
+    where user_id in (select user_id from exposed)
 
 )
 
@@ -85,19 +74,18 @@ select
     exposed.last_exposed_at as last_exposed_at,
     exposed.first_exposure.3 as device_type,
     exposed.first_exposure.4 as country,
-    exposed.user_id in (
-        select user_id from {{ ref('int_sessions') }} {{ final() }}
-        where has_bot and user_id in (select user_id from exposed)
-    ) as is_bot,
+    users.bot_days > 0 as is_bot,
     bought.conversions as conversions,
     bought.revenue as revenue,
-    active.events as events,
-    active.pre_events as pre_events,
-    active.pre_purchases as pre_purchases,
-    active.pre_revenue as pre_revenue,
+    -- One of the two may be a run ahead of the other, until the next run.
+    toUInt64(greatest(toInt64(users.interactions) - toInt64(baseline.events_before), 0)) as events,
+    baseline.pre_events as pre_events,
+    baseline.pre_purchases as pre_purchases,
+    baseline.pre_revenue as pre_revenue,
     {{ run_version() }} as version
 from exposed
-inner join active
-    on exposed.user_id = active.user_id and exposed.experiment_name = active.experiment_name
+inner join users on exposed.user_id = users.user_id
+inner join baseline
+    on exposed.user_id = baseline.user_id and exposed.experiment_name = baseline.experiment_name
 left join bought
     on exposed.user_id = bought.user_id and exposed.experiment_name = bought.experiment_name

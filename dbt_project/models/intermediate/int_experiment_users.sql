@@ -5,7 +5,7 @@
     incremental_strategy='append',
     engine='AggregatingMergeTree()',
     order_by='(user_id, experiment_name)',
-    settings={'index_granularity': 256},
+    settings={'index_granularity': 64},
     post_hook='{{ record_watermark() }}'
 ) }}
 

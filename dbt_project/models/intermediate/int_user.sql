@@ -4,6 +4,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     order_by='user_id',
+    settings={'index_granularity': 128},
     post_hook='{{ record_watermark() }}'
 ) }}
 
@@ -24,6 +25,7 @@ months as (
 select
     user_id,
     sum(months.sessions) as sessions,
+    sum(months.bot_days) as bot_days,
     min(months.first_seen_at) as first_seen_at,
     max(months.last_seen_at) as last_seen_at,
     sum(months.days_active) as days_active,

@@ -36,7 +36,11 @@ days as (
 
 begun as (
 
-    select user_id, toStartOfMonth(session_date) as month, sum(length(sessions)) as sessions
+    select
+        user_id,
+        toStartOfMonth(session_date) as month,
+        sum(length(sessions)) as sessions,
+        sum(has_bot) as bot_days
     from {{ ref('int_sessions') }} {{ final() }}
     where user_id in (select user_id from months)
         and session_date >= (select min(months.month) from months)
@@ -49,6 +53,7 @@ select
     days.user_id as user_id,
     days.month as month,
     any(begun.sessions) as sessions,
+    any(begun.bot_days) as bot_days,
     min(days.first_seen_at) as first_seen_at,
     max(days.last_seen_at) as last_seen_at,
     sum(days.days_active) as days_active,
