@@ -89,7 +89,12 @@ def verdict(done: Sequence[Archived], shown: dict[tuple[str, date], int]) -> dg.
             if wrong
             else f"{rows:,} rows verified."
         ),
-        metadata={"days": dg.MetadataValue.md("\n".join(lines)), "failed_rows": len(wrong)},
+        metadata={
+            "days": dg.MetadataValue.md("\n".join(lines)),
+            "failed_rows": len(wrong),
+            "group": "all_there",
+            "runbook": "docs/runbooks/archive.md",
+        },
     )
 
 

@@ -123,6 +123,20 @@ def test_a_restore_brings_back_only_what_is_missing_after_the_server_died_in_its
     assert whole_rows(clickhouse) == before
 
 
+def test_a_drop_in_whose_midst_the_server_died_is_undone_and_done_again(archive: Archive, clickhouse: Client) -> None:
+    """Parts move one by one: all had arrived in the table beside, and some were still in the raw one as well."""
+    with pytest.raises(Crash):
+        drop_old_days(replace(archive, at=crashing("compare")), 18)
+    side = "ops.leaving_raw_events_20260301"
+    clickhouse.command(f"INSERT INTO raw.events SELECT * FROM {side} WHERE kafka_offset < 30")
+    before = whole_rows(clickhouse)["raw.events"][0]
+    assert (before, clickhouse.query(f"SELECT count() FROM {side}").result_rows) == (54, [(180,)])
+    assert [each.is_new for each in archive_day(archive, DAY)] == [False, False]
+    assert (whole_rows(clickhouse)["raw.events"][0], clickhouse.command(f"EXISTS {side}")) == (180, 0)
+    dropped(archive)
+    assert_all_there(clickhouse)
+
+
 def test_a_row_that_lands_in_the_moment_of_the_drop_is_not_lost(archive: Archive, clickhouse: Client) -> None:
     def land(step: str) -> None:
         if step == "aside":
