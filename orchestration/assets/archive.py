@@ -30,6 +30,13 @@ def archive_views(settings: Settings) -> DuckDBResource:
     )
 
 
+def in_one_run(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """Let a backfill of many days be one run, day after day: a process a day at once would be too many."""
+    # Said in the decorator, Dagster would print a warning (beta) at each start.
+    return asset.with_attributes(backfill_policy=dg.BackfillPolicy.single_run())
+
+
+@in_one_run
 @dg.asset(
     key=ARCHIVE_KEY,
     deps=[table_key(RAW_EVENTS), table_key(RAW_DEAD_LETTERS)],
@@ -37,7 +44,6 @@ def archive_views(settings: Settings) -> DuckDBResource:
     kinds={"parquet", "duckdb"},
     owners=list(PLATFORM_OWNERS),
     partitions_def=dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="UTC"),
-    backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[
         dg.AssetCheckSpec(
             name=ARCHIVE_CHECK,

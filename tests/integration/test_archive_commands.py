@@ -102,12 +102,15 @@ def test_a_full_disk_is_one_line(home: Path, capsys: pytest.CaptureFixture[str])
     assert (code, "the disk is full; free some space" in text, len(text.splitlines())) == (1, True, 1)
 
 
-def test_dagster_archives_a_day_and_its_check_has_a_table(home: Path) -> None:
+def test_dagster_archives_days_in_one_run_and_its_check_has_a_table(home: Path) -> None:
     resources = {"archive_duckdb": archive_views(load_settings())}
-    done = dg.materialize([archived_days], partition_key=DAY, resources=resources)
+    span = {"dagster/asset_partition_range_start": DAY, "dagster/asset_partition_range_end": "2026-03-02"}
+    done = dg.materialize([archived_days], tags=span, resources=resources)
     (check,) = done.get_asset_check_evaluations()
     assert (done.success, check.check_name, check.passed) == (True, ARCHIVE_CHECK, True)
-    assert "| 2026-03-01 | raw.events | 180 | 180 |" in str(check.metadata["days"].value)
+    table = str(check.metadata["days"].value)
+    assert "| 2026-03-01 | raw.events | 180 | 180 |" in table
+    assert "| 2026-03-02 | raw.events | 0 | 0 |" in table
 
 
 def test_the_sensor_asks_for_the_day_until_it_is_archived_and_then_for_retention(home: Path) -> None:
