@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs bench-experiments bench-live bench-detector
+.PHONY: bench-dashboard bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs bench-experiments bench-live bench-detector
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-detector: setup ## False alerts and recall of the item-sales rules on simu
 
 bench-live: setup ## Seconds until an event is in the live models, and how fast they answer, at 5,000 events/s
 	@$(BIN)/python -m benchmarks.live
+
+bench-dashboard: setup ## How fast the pages are, and what ingest feels, with ten users clicking; EVENTS=10000000 SECONDS=120
+	@$(BIN)/python -m benchmarks.dashboard --events $(if $(filter command line environment,$(origin EVENTS)),$(EVENTS),10000000) --seconds $(or $(SECONDS),120)
 
 bench-marts: setup ## What a run of the marts costs after 1, 10 and 50 million events, and each question (an hour); SIZES=1000000
 	@$(BIN)/python -m benchmarks.marts $(if $(SIZES),--events $(SIZES))

@@ -25,6 +25,8 @@ NONE: Final = "(none)"
 # Of a download.
 MOST_ROWS: Final = 100_000
 _LONGEST: Final = 500
+_POINTS: Final = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=12), timedelta(days=1))
+_MOST_POINTS: Final = 200
 _FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 
 
@@ -66,6 +68,12 @@ class Filters:
         """The begin of the stretch."""
         return max(self.until - RANGES[self.range][1], _FIRST)
 
+    @property
+    def point(self) -> timedelta:
+        """How long a point of a chart stands for, so that there are 200 at most in what is not all there is."""
+        length = self.until - self.since
+        return next((each for each in _POINTS if length / each <= _MOST_POINTS), _POINTS[-1])
+
     def parameters(self) -> dict[str, object]:
         """Return what questions may take, by name."""
         chosen: dict[str, object] = {"since": self.since, "until": self.until, "limit": 50}
@@ -74,6 +82,7 @@ class Filters:
             value = self.get(name)
             chosen[name] = "" if value == NONE else value
             chosen[f"any_{name}"] = int(not value)
+        chosen["point"] = int(self.point.total_seconds())
         chosen["order"] = self.get("order")
         chosen["kind"] = self.get("kind") or "page"
         chosen["step"] = int(self.get("step") or 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dashboard.draw import numbers
 
@@ -185,13 +185,11 @@ def _tips(chart: Chart) -> Markup:
             name, lower, upper = chart.band
             words.append(f"{name}: {chart.show(lower[at])} to {chart.show(upper[at])}")
         words += [happened[at]] if at in happened else []
-        tip = f"{numbers.moment(time)} UTC\n" + "\n".join(words)
-        strips.append(
-            Markup('<rect class="tip" x="{}" y="0" width="{}" height="200"><title>{}</title></rect>').format(
-                f"{_at(size, at) - width / 2:.1f}", f"{width:.1f}", tip
-            )
-        )
-    return Markup("").join(strips)
+        tip = escape(f"{numbers.moment(time)} UTC\n" + "\n".join(words))
+        # One of hundreds: an f-string takes a fifth of the time that Markup.format does.
+        place = f'x="{_at(size, at) - width / 2:.1f}" width="{width:.1f}"'
+        strips.append(f'<rect class="tip" {place} y="0" height="200"><title>{tip}</title></rect>')
+    return Markup("".join(strips))  # noqa: S704 - escaped above
 
 
 def _summary(chart: Chart) -> str:
@@ -237,20 +235,19 @@ def _numbers(chart: Chart) -> Markup:
     heads = ["time (UTC)", *(line.name for line in chart.lines), *(name for name, _, _ in band)]
     rows = []
     for at, time in enumerate(chart.times):
-        cells = [Markup('<th scope="row">{}</th>').format(numbers.moment(time))]
-        cells += [
-            Markup('<td class="number"><data value="{}">{}</data></td>').format(
-                numbers.raw(line.values[at]), chart.show(line.values[at])
-            )
-            for line in chart.lines
+        values = [line.values[at] for line in chart.lines]
+        cells = [
+            f'<td class="number"><data value="{escape(numbers.raw(value))}">{escape(chart.show(value))}</data></td>'
+            for value in values
         ]
         cells += [
-            Markup('<td class="number">{} to {}</td>').format(chart.show(low[at]), chart.show(high[at]))
+            f'<td class="number">{escape(chart.show(low[at]))} to {escape(chart.show(high[at]))}</td>'
             for _, low, high in band
         ]
-        rows.append(Markup("<tr>{}</tr>").format(Markup("").join(cells)))
+        rows.append(f'<tr><th scope="row">{numbers.moment(time)}</th>{"".join(cells)}</tr>')
+    body = Markup("".join(rows))  # noqa: S704 - escaped above; an f-string, as for the tips
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in heads)
     return Markup(
         '<details><summary>numbers</summary><div class="scroll" role="region" tabindex="0" aria-label="{}">'
         '<table><caption class="hidden">{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></details>'
-    ).format(chart.title, chart.title, head, Markup("").join(rows))
+    ).format(chart.title, chart.title, head, body)

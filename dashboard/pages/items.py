@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -32,24 +32,24 @@ def _totals(_: Filters, answers: Answers) -> Markup:
 
 
 def _hourly(title: str, column: str, show: Callable[[Any], str], colour: str) -> Draw:
-    def drawn(_: Filters, answers: Answers) -> Markup:
+    def drawn(filters: Filters, answers: Answers) -> Markup:
         rows = answers["items_totals"].rows
         line = Line(title, [row[column] for row in rows], colour, area=True)
-        return draw(Chart(f"{title} by hour", [row["event_hour"] for row in rows], [line], show))
+        return draw(Chart(f"{title} {_every(filters)}", [row["moment"] for row in rows], [line], show))
 
     return drawn
 
 
-def _item(_: Filters, answers: Answers) -> Markup:
+def _item(filters: Filters, answers: Answers) -> Markup:
     rows = answers["item_hours"].rows
     item = rows[0]["item"]
     chart = Chart(
-        f"Sales of {item} by hour",
-        [row["event_hour"] for row in rows],
+        f"Sales of {item} {_every(filters)}",
+        [row["moment"] for row in rows],
         [Line("Sold", [row["sales"] for row in rows], "a"), Line("Expected", [row["expected"] for row in rows], "c")],
         numbers.decimal,
         ("95 % of what chance gives", [row["low"] for row in rows], [row["high"] for row in rows]),
-        _incidents(item, [row["event_hour"] for row in rows], answers["item_incidents"]),
+        _incidents(item, [row["moment"] for row in rows], answers["item_incidents"], filters.point),
     )
     sold = sum(row["sales"] for row in rows)
     head = Markup("<p>Item <strong>{}</strong>: {} sold for {}.</p>").format(
@@ -58,13 +58,19 @@ def _item(_: Filters, answers: Answers) -> Markup:
     return head + draw(chart)
 
 
-def _incidents(item: str, hours: Sequence[datetime], found: Answer) -> list[tuple[int, str]]:
-    """Return the hours in which an incident about the item began, by their place in the chart."""
-    places = {hour: at for at, hour in enumerate(hours)}
-    began = [(row["first_seen"].replace(minute=0, second=0, microsecond=0), row) for row in found.rows]
+def _incidents(item: str, moments: Sequence[datetime], found: Answer, point: timedelta) -> list[tuple[int, str]]:
+    """Return the points in which an incident about the item began, by their place in the chart."""
     return [
-        (places[hour], f"incident: {row['title']}") for hour, row in began if row["item"] == item and hour in places
+        (at, f"incident: {row['title']}")
+        for row in found.rows
+        for at, moment in enumerate(moments)
+        if row["item"] == item and moment <= row["first_seen"] < moment + point
     ]
+
+
+def _every(filters: Filters) -> str:
+    hours = filters.point // timedelta(hours=1)
+    return "by hour" if hours == 1 else f"by {hours} hours" if hours < 24 else "by day"  # noqa: PLR2004 - a day
 
 
 def _top(filters: Filters, answers: Answers) -> Markup:
@@ -89,16 +95,16 @@ PAGE: Final = Page(
     lead="What is looked at, what sells, and whether an hour's sales are out of the ordinary.",
     panels=(
         Panel("totals", "All items in this time", "items_totals", _totals, wide=True),
-        Panel("sales", "Purchases by hour", "items_totals", _hourly("Purchases", "sales", numbers.count, "a")),
-        Panel("revenue", "Revenue by hour", "items_totals", _hourly("Revenue", "all_revenue", numbers.money, "b")),
+        Panel("sales", "Purchases", "items_totals", _hourly("Purchases", "sales", numbers.count, "a")),
+        Panel("revenue", "Revenue", "items_totals", _hourly("Revenue", "all_revenue", numbers.money, "b")),
         Panel(
             "item",
-            "One item by hour",
+            "One item",
             "item_hours",
             _item,
             also=("item_incidents",),
             wide=True,
-            hint="Expected: the item's share of the week before, applied to what everything else sold in the hour.",
+            hint="Expected: the item's share of the week before, applied to all other sales. Red lines are incidents.",
         ),
         Panel("top", "Items", "items_top", _top, wide=True, hint="Choose an item to see its hours."),
     ),

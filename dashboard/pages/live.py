@@ -14,19 +14,24 @@ from dashboard.filters import LIVE_RANGES, Filters
 from dashboard.panel import Answers, Page, Panel
 
 
-def _now(_: Filters, answers: Answers) -> Markup:
-    users, totals = answers["live_users"].rows[0], answers["live_totals"].rows
-    sums: dict[str, Any] = totals[0] if totals else {}
-    sessions = users["sessions_30"]
-    share = sums.get("buyers", 0) / sessions if sessions else None
+def _now(filters: Filters, answers: Answers) -> Markup:
+    users, minutes = answers["live_users"].rows[0], answers["live_minutes"].rows
+    events, purchases, revenue, buyers = (
+        sum(row[name] for row in minutes[-_MINUTES:])
+        for name in ("all_events", "all_purchases", "all_revenue", "buyers")
+    )
+    # The running minute alone would be nothing at its begin.
+    rate = sum(row["all_events"] for row in minutes[-2:]) / (60 + filters.now.second)
+    share = buyers / users["sessions_30"] if users["sessions_30"] else None
     return figures(
         [
             Figure("Active users", users["users_5"], note="last 5 minutes"),
             Figure("Active users", users["users_30"], note="last 30 minutes"),
-            Figure("Events per second", sums.get("rate"), numbers.decimal, "this minute and the one before"),
-            Figure("Revenue", sums.get("all_revenue"), numbers.money, "last 30 minutes"),
-            Figure("Purchases", sums.get("all_purchases"), note="last 30 minutes"),
-            Figure("Conversion", share, numbers.percent, "sessions with a purchase, last 30 minutes"),
+            Figure("Events per second", rate, numbers.decimal, "this minute and the one before"),
+            Figure("Events", events, note="last 30 minutes"),
+            Figure("Purchases", purchases, note="last 30 minutes"),
+            Figure("Revenue", revenue, numbers.money, "last 30 minutes"),
+            Figure("Conversion", share, numbers.percent, "sessions with a purchase"),
         ]
     )
 
@@ -55,6 +60,7 @@ def _items(filters: Filters, answers: Answers) -> Markup:
     return table(answers["live_items"].rows[:10], columns, "Items with the most revenue")
 
 
+_MINUTES: Final = 30
 _NONE: Final = "No events in this stretch of time. They show here within seconds of landing."
 
 PAGE: Final = Page(
@@ -62,7 +68,7 @@ PAGE: Final = Page(
     title="Live",
     lead="What users do right now: each number is at most a few seconds behind the newest event.",
     panels=(
-        Panel("now", "Right now", "live_users", _now, "live", _NONE, also=("live_totals",), wide=True),
+        Panel("now", "Right now", "live_users", _now, "live", _NONE, also=("live_minutes",), wide=True),
         Panel(
             "events",
             "Events a minute",

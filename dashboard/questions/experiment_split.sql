@@ -1,5 +1,5 @@
 -- Who saw which variation: the split, against the planned one, and what users of each did after it.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     arms.experiment_variation AS variation,
     arms.exposed_users AS users,

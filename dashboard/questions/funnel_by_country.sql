@@ -1,5 +1,5 @@
 -- Users who entered the funnel and completed it, by the field that the funnel is broken down by.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     breakdown_value AS value, any(breakdown) AS field, uniqExact(user_id) AS entered,
     uniqExactIf(user_id, is_complete) AS completed, completed / entered AS share

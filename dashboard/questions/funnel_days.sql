@@ -1,5 +1,5 @@
 -- Users who entered the funnel by UTC day, and how many of them completed it.
--- keep: 5 s
+-- keep: 10 s
 SELECT entry_date, uniqExact(user_id) AS entered, uniqExactIf(user_id, is_complete) AS completed, completed / entered AS share
 FROM marts.fct_funnel_user
 WHERE funnel = {funnel:String} AND NOT is_bot

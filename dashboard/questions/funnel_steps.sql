@@ -1,6 +1,6 @@
 -- Different users who reached each step in the stretch, each counted with the best of their days; and the median time
 -- from the step before.
--- keep: 5 s
+-- keep: 10 s
 WITH attempts AS (
     SELECT user_id, furthest_step, step_names, step_times, is_ordered
     FROM marts.fct_funnel_user

@@ -1,5 +1,5 @@
 -- Incidents about items that began in the stretch.
--- keep: 5 s
+-- keep: 10 s
 SELECT arrayJoin(items) AS item, first_seen, title
 FROM ops.incidents FINAL
 WHERE last_seen >= {since:DateTime('UTC')}

@@ -1,5 +1,5 @@
 -- The items of the category in the stretch, by purchases or by another type of event.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     item_id,
     anyLast(item_category) AS category,

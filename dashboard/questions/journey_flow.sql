@@ -1,6 +1,6 @@
 -- From page to page: how many sessions go from which page to which at their first, second, third and fourth step. Digits
 -- in a part of the path stand for one of many. Without bots.
--- keep: 5 s
+-- keep: 10 s
 WITH paths AS (
     SELECT
         arrayMap(page -> replaceRegexpAll(page, '/[^/]*[0-9][^/]*', '/*'), path) AS pages,

@@ -1,5 +1,5 @@
 -- The most frequent moves between pages, or between types of events.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     replaceRegexpAll(from_step, '/[^/]*[0-9][^/]*', '/*') AS from_where,
     replaceRegexpAll(to_step, '/[^/]*[0-9][^/]*', '/*') AS to_where,

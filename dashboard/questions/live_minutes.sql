@@ -5,6 +5,7 @@ SELECT
     sum(active_users) AS users,
     sum(purchases) AS all_purchases,
     sum(revenue) AS all_revenue,
+    sum(buying_sessions) AS buyers,
     if(sum(sessions) = 0, NULL, sum(buying_sessions) / sum(sessions)) AS conversion
 FROM live.live_minute
 WHERE minute > toStartOfMinute(now('UTC')) - toIntervalMinute({minutes:UInt32})

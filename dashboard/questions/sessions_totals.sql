@@ -1,5 +1,5 @@
 -- Sessions that began in the stretch, without those that look like a bot's.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     countIf(NOT is_bot) AS sessions,
     countIf(is_bot) AS bots,

@@ -1,5 +1,5 @@
 -- Users who were seen in the stretch, by their last country.
--- keep: 5 s
+-- keep: 10 s
 SELECT last_country AS value, count() AS users, countIf(purchases > 0) AS buyers, sum(revenue) AS all_revenue
 FROM marts.fct_user
 WHERE last_seen_at >= {since:DateTime('UTC')} AND last_seen_at < {until:DateTime('UTC')}

@@ -1,5 +1,5 @@
 -- Active users and events by UTC day, for everybody.
--- keep: 5 s
+-- keep: 10 s
 SELECT event_date, active_users, events, purchases, revenue, late_events
 FROM marts.fct_day
 WHERE event_date >= toDate({since:DateTime('UTC')}) AND event_date <= toDate({until:DateTime('UTC')})

@@ -1,5 +1,5 @@
 -- The users who were seen in the stretch, by revenue, events or when they were last seen; figures of all time.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     user_id, last_seen_at, sessions, days_active, total_interactions, purchases, revenue, last_device, last_country
 FROM marts.fct_user

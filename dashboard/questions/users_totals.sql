@@ -1,5 +1,5 @@
 -- Users who were seen in the stretch, how many of them for the first time, and how many ever bought.
--- keep: 5 s
+-- keep: 10 s
 SELECT
     count() AS users,
     countIf(first_seen_at >= {since:DateTime('UTC')}) AS new_users,
