@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: bench-dashboard bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs bench-experiments bench-live bench-detector
+.PHONY: screenshots bench-dashboard bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs bench-experiments bench-live bench-detector
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=
 outage: RATE = 2000
 outage: setup ## ClickHouse down for MINUTES=10 under load, with the worker's memory
 	@$(BIN)/python -m tests.chaos --outage --minutes $(or $(MINUTES),10) --rate $(RATE)
+
+screenshots: setup ## Take the pictures of the dashboard in docs/images, while `make demo` runs
+	@$(BIN)/python -m tests.browser.screenshots
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

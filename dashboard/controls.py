@@ -10,7 +10,7 @@ from typing import Final
 from contracts.errors import MillraceError
 from dashboard.database import Database
 from dashboard.filters import NONE, RANGES, Filters, at
-from dashboard.panel import Page
+from dashboard.panel import Page, answered
 from dashboard.questions import questions
 
 _LABELS: Final[Mapping[str, str]] = {
@@ -83,7 +83,7 @@ async def _control(name: str, page: Page, filters: Filters, database: Database) 
 
 async def _known(name: str, database: Database) -> list[str]:
     try:
-        answer = await asyncio.wrap_future(database.ask(questions()[f"options_{name}"], {}))
+        answer = await answered(database.ask(questions()[f"options_{name}"], {}))
     except MillraceError:  # the panels say what is wrong
         return []
     return [str(row["value"]) for row in answer.rows]

@@ -127,7 +127,7 @@ class Database:
                 if self._refused and self._clock.monotonic() - self._refused[0] < _FAILURE_SECONDS:
                     raise self._refused[1]
                 try:
-                    client = connect(self.settings, send_receive_timeout=15, query_limit=0, tz_mode="aware")
+                    client = connect(self.settings, send_receive_timeout=12, query_limit=0, tz_mode="aware")
                     # Whoever CLICKHOUSE_USER is: nothing that is asked here may write.
                     client.set_client_setting("readonly", 2)
                     self._client = client

@@ -35,6 +35,8 @@ STALE_SECONDS: Final[Mapping[Source, int]] = {
     "experiments": 180,
     "none": 0,
 }
+# A question may take ten seconds; more is waiting for a server that hangs.
+_PATIENCE_SECONDS: Final = 11.0
 _EMPTY: Final = Answer((), (), datetime.min.replace(tzinfo=UTC))
 
 
@@ -131,7 +133,7 @@ async def show(panel: Panel, filters: Filters, database: Database) -> Shown:
     }
     ask = panel.ask
     asked[panel.question] = ask(database, filters) if ask else database.ask(questions()[panel.question], parameters)
-    results = await asyncio.gather(*map(asyncio.wrap_future, asked.values()), return_exceptions=True)
+    results = await asyncio.gather(*map(answered, asked.values()), return_exceptions=True)
     by_name = dict(zip(asked, results, strict=True))
     main = by_name[panel.question]
     if isinstance(main, BaseException):
@@ -142,6 +144,22 @@ async def show(panel: Panel, filters: Filters, database: Database) -> Shown:
         return Shown(panel, "empty", Markup("<p>{}</p>").format(panel.empty), as_of)
     answers = {name: _EMPTY if isinstance(result, BaseException) else result for name, result in by_name.items()}
     return Shown(panel, "ok", panel.draw(filters, answers), as_of)
+
+
+async def answered(future: Future[Answer]) -> Answer:
+    """Return the answer, or give up on it: who waits for others' questions behind a server that hangs is told so.
+
+    Raises:
+        RetryLater: there is none in time; the question goes on, and the next look may find its answer.
+        MillraceError: see `Database.ask`.
+    """
+    waiting = asyncio.wrap_future(future)
+    done, _ = await asyncio.wait([waiting], timeout=_PATIENCE_SECONDS)
+    if not done:
+        # Not cancelled: others wait for the same answer. What becomes of it is no longer ours to report.
+        waiting.add_done_callback(lambda late: late.exception())
+        raise RetryLater(f"ClickHouse has not answered within {_PATIENCE_SECONDS:g} s")
+    return waiting.result()
 
 
 def _failed(panel: Panel, error: BaseException) -> Shown:

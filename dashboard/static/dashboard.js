@@ -131,6 +131,9 @@ if (panels) {
   keepLooking();
 }
 
+// Where the menu is wider than the screen, the page's own entry is to be seen.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const theme = document.getElementById("theme");
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 function isDark() {

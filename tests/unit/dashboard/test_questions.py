@@ -6,10 +6,12 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 
 from dashboard.filters import Filters
 from dashboard.pages import PAGES
 from dashboard.questions import Question, questions
+from local.paths import ROOT
 
 GIVEN = set(Filters({}, datetime.now(UTC)).parameters())
 ALL = questions().values()
@@ -35,3 +37,10 @@ def test_a_panels_name_is_its_own_on_its_page() -> None:
     for page in PAGES:
         names = [panel.name for panel in page.panels]
         assert len(names) == len(set(names)), page.name
+
+
+def test_dbt_says_of_the_dashboard_that_it_reads_what_its_questions_read() -> None:
+    exposures = yaml.safe_load((ROOT / "dbt_project" / "models" / "exposures.yml").read_text())["exposures"]
+    named = next(each["depends_on"] for each in exposures if each["name"] == "dashboard")
+    read = {name for question in ALL for name in re.findall(r"\b(?:marts|live)\.(\w+)", question.sql)}
+    assert {re.findall(r"'(\w+)'", ref)[0] for ref in named} == read
