@@ -14,11 +14,14 @@ from confluent_kafka import Producer
 from audit.standing import overdue
 from contracts.settings import Settings
 from local.ports import free_ports
+from orchestration.checks.catalogue import CHECKS
+from orchestration.checks.check_info import EVERY_MINUTE, EVERY_TEN_MINUTES
 from orchestration.checks.dead_letters import dead_letter_share
 from orchestration.checks.freshness import kafka_is_fresh, marts_are_fresh, raw_is_fresh
 from orchestration.checks.offsets import offsets_all_landed
 from orchestration.checks.repeats import repeated_events
 from orchestration.checks.sales_by_hop import hops_verdict, marts_hold_what_landed, reckon
+from orchestration.jobs import CHECKS_JOB, SHOP_JOB
 from orchestration.resources.clickhouse import ClickHouse
 from streaming.kafka.topics import ensure_topic
 from tests.dbt_runs import dbt
@@ -140,3 +143,22 @@ def test_kafka_away_is_no_verdict_about_the_offsets(
     monkeypatch.setenv("KAFKA_CONSUMER_TIMEOUT_MS", "500")
     with pytest.raises(dg.Failure, match="Nothing was judged: Kafka at "):
         offsets_all_landed(ClickHouse())
+
+
+def test_both_jobs_evaluate_every_check_of_theirs(
+    clickhouse: Client, clean_marts: None, settings: Settings, tmp_path: Path
+) -> None:
+    from orchestration.definitions import defs  # noqa: PLC0415 - seconds, and reads the settings
+
+    clickhouse.command("TRUNCATE TABLE ops.event_profiles")
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    send(settings, 40)
+    sell(clickhouse, settings.kafka_topic, 40, at=hour, landed=hour)
+    dbt(settings, tmp_path, "run", "--select", "+fct_item_hourly", "+fct_funnel")
+    evaluated: dict[str, bool] = {}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for job in (CHECKS_JOB, SHOP_JOB):
+            result = defs.resolve_job_def(job).execute_in_process(instance=instance)
+            evaluated |= {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    expected = [check.name for check in CHECKS if check.runs in {EVERY_MINUTE, EVERY_TEN_MINUTES}]
+    assert evaluated == dict.fromkeys(expected, True)
