@@ -1,8 +1,8 @@
 """How fast a day is archived, proven and restored, and how small it gets: `python -m benchmarks.archive`.
 
-Fills raw.events of a ClickHouse of its own with the simulator's events, all landed on one day, and archives that day as
-`millrace archive run` does. Beside it, what the alternative would take: ClickHouse writing Parquet itself, over HTTP.
-Prints the figures and writes `var/bench/archive.json`.
+Fills raw.events of a ClickHouse of its own with the simulator's events, two million a day at most, and archives the
+last day as `millrace archive run` does. Beside it, what the alternative would take: ClickHouse writing Parquet itself,
+over HTTP. Prints the figures and writes `var/bench/archive.json`.
 """
 
 from __future__ import annotations
