@@ -13,11 +13,12 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from contracts.clickhouse import connect
-from contracts.errors import MillraceError, Permanent
+from contracts.errors import MillraceError, Permanent, UserError
 from contracts.settings import Settings
 from contracts.topics import matching, missing_topics
 from local.install import kafka_is_installed
 from local.paths import clickhouse_library
+from orchestration.alerts.rules import is_configured, load_rules
 from streaming.kafka.client import admin_config
 from streaming.kafka.refusal import Complaints, reach
 from streaming.kafka.topics import mapped_errors
@@ -39,7 +40,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Return a finding for each connection and version; never raises for a broken neighbour."""
     checks: tuple[Callable[[Settings], Finding], ...] = (_python, _java, _servers, _disk)
-    neighbours: tuple[Callable[[Settings], Finding], ...] = (_kafka, _clickhouse, _slack)
+    neighbours: tuple[Callable[[Settings], Finding], ...] = (_kafka, _clickhouse, _slack, _alerts)
     return [check(settings) for check in (*checks, *neighbours)]
 
 
@@ -116,3 +117,12 @@ def _slack(settings: Settings) -> Finding:
         reason = error.response["error"] if isinstance(error, SlackApiError) else str(error)
         return Finding("Slack", False, str(reason), "check SLACK_BOT_TOKEN; the app needs the chat:write scope")
     return Finding("Slack", True, f"team {answer['team']}, channel {settings.slack_channel}")
+
+
+def _alerts(settings: Settings) -> Finding:
+    try:
+        rules = load_rules(settings)
+    except UserError as error:
+        return Finding("Alerts", False, str(error), "correct that; docs/alerts.md explains each entry")
+    ready = [name for name, rule in rules.channels.items() if is_configured(rule, settings)]
+    return Finding("Alerts", True, f"channels set up: {', '.join(ready)}; `millrace alerts test` tries them")

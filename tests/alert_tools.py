@@ -156,8 +156,8 @@ class MemoryStore:
         found = {pair: self.place(*pair) for pair in pairs if pair[0] in set(incidents)}
         return {pair: place for pair, place in found.items() if place}
 
-    def posted(self, channel: str, since: datetime) -> list[datetime]:
-        return sorted(at for at in self._posts(channel) if at >= since)
+    def posted(self, channel: str, group: str, since: datetime) -> list[datetime]:
+        return sorted(at for at in self._posts(channel, group) if at >= since)
 
     def held(self, channel: str, incident: str) -> int:
         last = max(self._posts(channel), default=datetime.min.replace(tzinfo=UTC))
@@ -168,10 +168,10 @@ class MemoryStore:
         rows = (row for row in self.outbox.values() if row.channel == channel and row.state == "delivered")
         return [row for row in rows if row.kind != "note"]
 
-    def _posts(self, channel: str) -> list[datetime]:
+    def _posts(self, channel: str, group: str | None = None) -> list[datetime]:
         first: dict[str, datetime] = {}
         for row in self._delivered(channel):
-            if row.kind != "digest":
+            if row.kind != "digest" and group in {None, row.notice.group}:
                 first[row.incident] = min(row.updated_at, first.get(row.incident, row.updated_at))
         return list(first.values())
 

@@ -28,6 +28,7 @@ class Notice:
         key: what the message is about: the incident's fingerprint, or the digest's day.
         headline: a few words; `summary` one or two sentences.
         state, severity: of the incident; they colour it.
+        group: of the incident; the rate limit counts by it.
         timing: since when, how often, how long, who looks after it.
         facts: label and value, in order.
         table: Markdown, or ''.
@@ -46,6 +47,7 @@ class Notice:
     summary: str
     state: str = "open"
     severity: str = "error"
+    group: str = ""
     timing: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     table: str = ""
@@ -99,6 +101,7 @@ def of_change(change: Change, owner: str, mention: str, health: str, settings: S
         summary=incident.summary or "No explanation was given.",
         state=incident.state,
         severity=incident.severity,
+        group=incident.group_name,
         timing=timing(incident),
         facts=tuple((name.replace("_", " "), _shown(incident.values[name])) for name in FACTS if _has(incident, name)),
         table=str(table or ""),

@@ -33,7 +33,7 @@ class Postponing:
             return [row.waiting(now, until, outbox.QUIET) for row in rows]
         if newest.notice.state == "resolved" and any(row.reason == outbox.LIMITED for row in rows):
             return [row.moved(now, outbox.HELD, reason=outbox.LIMITED) for row in rows]
-        until = self._limited_until(newest.channel, now)
+        until = self._limited_until(newest, now)
         return [row.waiting(now, until, outbox.LIMITED) for row in rows] if until else []
 
     def along(self, put_off: Sequence[OutboxRow], notes: Sequence[OutboxRow]) -> list[OutboxRow]:
@@ -43,10 +43,10 @@ class Postponing:
         now = self.clock.now()
         return [note.moved(now, outbox.SUPERSEDED, reason="") for note in notes]
 
-    def _limited_until(self, channel: str, now: datetime) -> datetime | None:
+    def _limited_until(self, row: OutboxRow, now: datetime) -> datetime | None:
         limit = self.rules.rate_limit
         if limit is None:
             return None
         window = timedelta(minutes=limit.minutes)
-        posted = self.store.posted(channel, now - window)
+        posted = self.store.posted(row.channel, row.notice.group, now - window)
         return posted[-limit.messages] + window if len(posted) >= limit.messages else None

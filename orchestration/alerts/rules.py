@@ -118,7 +118,7 @@ class QuietHours(_Part):
 
 
 class RateLimit(_Part):
-    """At most so many new messages in so many minutes and channel; the next one says how many were held back."""
+    """At most so many new messages in so many minutes, by channel and group; the next says how many were held back."""
 
     messages: int = Field(ge=1)
     minutes: float = Field(gt=0)

@@ -17,11 +17,20 @@ from contracts.settings import Settings
 from orchestration.alerts.incidents import Incident, Observation
 from orchestration.alerts.lifecycle import Policy, fold
 from orchestration.alerts.notice import duration
-from orchestration.checks.item_sales import judge_hour
+from orchestration.checks.catalogue import ITEM_DROPS
+from orchestration.checks.item_drops import judge_drops
+from orchestration.checks.item_sales import judge_hour, offending, read_hour
 
 # A rule looks at one complete hour and returns the hits: item_id, sales, expected, ratio at least.
 Rule: TypeAlias = Callable[[Client, datetime, Settings], pl.DataFrame]
-RULES: Final[dict[str, Rule]] = {ITEM_SALES_CHECK: judge_hour}
+
+
+def _drops(client: Client, hour: datetime, settings: Settings) -> pl.DataFrame:
+    read = read_hour(client, hour, running=False)
+    return offending(read, judge_drops(read, settings))
+
+
+RULES: Final[dict[str, Rule]] = {ITEM_SALES_CHECK: judge_hour, ITEM_DROPS.name: _drops}
 _SHOWN: Final = 200
 
 
@@ -65,15 +74,15 @@ class Report:
 
 
 def rule_of(name: str) -> str:
-    """Return the rule's whole name; its beginning is enough.
+    """Return the rule's whole name; a beginning that no other has is enough.
 
     Raises:
-        UserError: no rule begins so.
+        UserError: no rule begins so, or several do.
 
     """
     found = [rule for rule in RULES if name and rule.startswith(name)]
     if len(found) != 1:
-        raise UserError(f"there is no rule {name!r} that looks at hours; there is {', '.join(RULES)}")
+        raise UserError(f"{name!r} is none of the rules that look at hours: {', '.join(RULES)}")
     return found[0]
 
 

@@ -53,11 +53,19 @@ WHERE incident = {{incident:String}} AND channel = {{channel:String}} AND state 
 ORDER BY updated_at DESC, revision DESC LIMIT 1
 """  # noqa: S608 - our own names
 # The first delivery of an incident's message is the post, the others are edits.
-_POSTS: Final = f"""
-SELECT min(updated_at) AS posted_at FROM {ALERT_OUTBOX} FINAL
-WHERE channel = {{channel:String}} AND state = '{DELIVERED}' AND kind NOT IN ('note', 'digest') GROUP BY incident
+_MESSAGES: Final = f"""
+{ALERT_OUTBOX} FINAL
+WHERE channel = {{channel:String}} AND state = '{DELIVERED}' AND kind NOT IN ('note', 'digest')
+"""
+_POSTS: Final = f"SELECT min(updated_at) AS posted_at FROM {_MESSAGES} GROUP BY incident"  # noqa: S608 - our own names
+_POSTED: Final = f"""
+SELECT min(updated_at) AS posted_at FROM {_MESSAGES} AND incident IN
+(
+    SELECT incident FROM {_MESSAGES} AND updated_at >= {{since:DateTime64(3, 'UTC')}}
+        AND JSONExtractString(payload, 'group') = {{group:String}}
+)
+GROUP BY incident HAVING posted_at >= {{since:DateTime64(3, 'UTC')}} ORDER BY posted_at
 """  # noqa: S608 - our own names
-_POSTED: Final = f"{_POSTS} HAVING posted_at >= {{since:DateTime64(3, 'UTC')}} ORDER BY posted_at"
 _HELD: Final = f"""
 SELECT uniqExact(incident) AS held FROM {ALERT_OUTBOX} FINAL
 WHERE channel = {{channel:String}} AND reason = '{LIMITED}' AND incident != {{incident:String}}
@@ -89,8 +97,8 @@ class Store(Protocol):
     def places(self, incidents: Iterable[str]) -> dict[tuple[str, str], str]:
         """Return where messages stand, by incident and channel."""
 
-    def posted(self, channel: str, since: datetime) -> list[datetime]:
-        """Return when new messages were posted to a channel since then, oldest first."""
+    def posted(self, channel: str, group: str, since: datetime) -> list[datetime]:
+        """Return when new messages about a group were posted to a channel since then, oldest first."""
 
     def held(self, channel: str, incident: str) -> int:
         """Return how many others than `incident` the rate limit kept from a channel since its last message."""
@@ -153,9 +161,10 @@ class ClickHouseStore:
         rows = self._rows(_PLACES, {"incidents": list(incidents)})
         return {(row["incident"], row["channel"]): row["last"] for row in rows}
 
-    def posted(self, channel: str, since: datetime) -> list[datetime]:
+    def posted(self, channel: str, group: str, since: datetime) -> list[datetime]:
         """See `Store`."""
-        return [row["posted_at"] for row in self._rows(_POSTED, {"channel": channel, "since": since})]
+        rows = self._rows(_POSTED, {"channel": channel, "group": group, "since": since})
+        return [row["posted_at"] for row in rows]
 
     def held(self, channel: str, incident: str) -> int:
         """See `Store`."""

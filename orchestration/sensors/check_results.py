@@ -10,6 +10,8 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from orchestration.alerts.incidents import Observation
 
+# Our own checks say which question they answer; the others are dbt's tests.
+DBT_GROUP: Final = "dbt"
 # Evaluations of one check read at once: 100 is eight minutes at the streaming cadence.
 _PAGE: Final = 100
 # A day without the daemon; older ones say nothing about now.
@@ -70,7 +72,7 @@ def observation(record: AssetCheckExecutionRecord, owner: str = "") -> Observati
         at=datetime.fromtimestamp(record.event.timestamp if record.event else record.create_timestamp, UTC),
         failing=not evaluation.passed or bool(held_back),
         severity="warning" if warning else "error",
-        group=str(metadata.get("group") or ""),
+        group=str(metadata.get("group") or DBT_GROUP),
         owner=owner,
         summary=evaluation.description or "",
         items=tuple(map(str, offending)) if isinstance(offending, list | tuple) else (),

@@ -87,8 +87,8 @@ def test_a_mistake_is_one_line(desk: Desk, capsys: Capture) -> None:
         (["list", "--state", "bad"], "there are open, acknowledged, resolved, lasting, all"),
         (["list", "--last", "soon"], "--last 'soon'"),
         (["test", "pager"], "no channel 'pager'"),
-        (["simulate", "nothing"], f"there is {ITEM_SALES_CHECK}"),
-        (["simulate", "item_sales", "--last", "5m"], "no complete hour"),
+        (["simulate", "nothing"], f"rules that look at hours: {ITEM_SALES_CHECK}"),
+        (["simulate", "item_sales_w", "--last", "5m"], "no complete hour"),
     ):
         assert millrace(["alerts", *arguments]) == 2, arguments
         error = capsys.readouterr().err
@@ -128,18 +128,21 @@ def test_simulate_counts_the_hours_in_which_a_rule_would_have_fired(
         parameters={"hour": hour},
     )
     span = (hour - timedelta(days=2), hour + timedelta(minutes=5))
-    report = run(rule_of("item_sales"), clickhouse, desk.settings, span)
+    report = run(rule_of("item_sales_w"), clickhouse, desk.settings, span)
     assert (report.hours, report.hours_with_hits, report.incidents) == (48, 3, 2)
     assert {(hit.item, hit.observed) for hit in report.hits} == {("i1", 150.0)}
-    assert millrace(["alerts", "simulate", "item_sales", "--last", "12h"]) == 0
+    assert millrace(["alerts", "simulate", ITEM_SALES_CHECK, "--last", "12h"]) == 0
     assert "1 incidents" in capsys.readouterr().out
+    drops = run(rule_of("item_sales_d"), clickhouse, desk.settings, span)
+    assert (drops.hours, drops.incidents) == (48, 0)
     clickhouse.command("TRUNCATE TABLE marts.fct_item_hourly")
-    assert millrace(["alerts", "simulate", "item_sales", "--json"]) == 0
+    assert millrace(["alerts", "simulate", ITEM_SALES_CHECK, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["hours"] == 0
     drop_models(clickhouse)
 
 
 def test_a_rule_is_named_by_its_beginning() -> None:
-    assert rule_of("item") == ITEM_SALES_CHECK
-    with pytest.raises(UserError):
-        rule_of("")
+    assert rule_of("item_sales_w") == ITEM_SALES_CHECK
+    for name in ("", "item", "nothing"):
+        with pytest.raises(UserError, match="rules that look at hours: item_sales_within_expected, item_sales_drops"):
+            rule_of(name)

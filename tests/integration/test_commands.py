@@ -91,13 +91,14 @@ def test_migrate_shows_first_and_applies_once(up: subprocess.Popen[str], environ
 
 
 def test_the_doctor_says_how_to_mend_each_broken_connection(environment: dict[str, str]) -> None:
-    done = millrace(environment, "doctor", "--json")
+    done = millrace(environment | {"ALERT_RULES": "/no/rules.yml"}, "doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
     assert done.returncode == 1
     for name in ("Kafka", "ClickHouse"):
         assert not findings[name]["works"]
         assert "millrace up" in findings[name]["remedy"]
     assert findings["Python"]["works"]
+    assert "ALERT_RULES: /no/rules.yml cannot be read" in findings["Alerts"]["seen"]
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["status"]])

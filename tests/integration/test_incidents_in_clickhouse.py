@@ -67,7 +67,8 @@ def test_the_real_store_and_the_one_in_memory_tell_the_same_story(
     assert [one.fingerprint for one in real] == [other.fingerprint]
     assert {**vars(real[0]), "ts": ""} == {**vars(other), "ts": ""}
     assert store.waiting() == memory.store.waiting() == []
-    assert store.posted("slack", NOON) == memory.store.posted("slack", NOON)
+    assert store.posted("slack", "", NOON) == memory.store.posted("slack", "", NOON) == [NOON]
+    assert store.posted("slack", "other", NOON) == memory.store.posted("slack", "other", NOON) == []
     assert len(stand_in.posts()) == 2
 
 

@@ -221,6 +221,15 @@ def test_beyond_the_rate_limit_the_next_message_says_how_many_were_held_back(sta
     assert desk.store.waiting() == []
 
 
+def test_a_flood_of_one_group_keeps_no_other_group_back(stand_in: StandIn, desk: Desk) -> None:
+    """Thirty of dbt's tests failed at once in a demo, and the spike it had planted would have waited for an hour."""
+    desk.rules = rules_of(rate_limit={"messages": 2, "minutes": 60})
+    desk.tick(*(seen(0, subject=f"check:{number}", group="dbt") for number in range(30)), at=0)
+    desk.tick(seen(5, subject="check:sales", group="remarkable", title="sales"), at=5)
+    assert len(stand_in.posts()) == 3
+    assert "Check failed: sales" in stand_in.posts()[-1]["text"]
+
+
 def test_a_channel_that_left_the_rules_is_said_and_given_up(desk: Desk, stand_in: StandIn) -> None:
     stand_in.misbehave(status=500, times=1)
     desk.tick(seen(0), at=0)
