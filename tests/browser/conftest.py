@@ -21,9 +21,10 @@ FLAGS = [
 _PATIENCE_MILLISECONDS = 30_000
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright holds an event loop until it ends, and other tests start their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium for the whole session."""
+    """A headless Chromium for one file of tests."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("needs Chromium: apt-get install chromium")
