@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: screenshots bench-dashboard bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs bench-experiments bench-live bench-detector
+.PHONY: screenshots bench-dashboard bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs docs-site bench-experiments bench-live bench-detector
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ lock: setup ## Write requirements.lock anew from pyproject.toml
 docs: setup ## Write the pages that are made from lists in the code (docs/metrics.md, docs/checks.md)
 	@$(BIN)/python -m contracts.metrics_page
 	@$(BIN)/python -m orchestration.checks.catalogue_page
+
+docs-site: setup ## Make a site of docs/ in var/site; a broken link or a page that is in no menu ends it
+	@$(BIN)/properdocs build
 
 clean: ## Remove the data of the local stack (not .venv, not .local)
 	@rm -rf var
