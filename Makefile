@@ -11,7 +11,7 @@ WORKERS ?= 1
 EXAMPLES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: screenshots bench-dashboard bench-marts replay-test help setup demo up test fuzz chaos outage lint format clean bench-generate bench-ingest bench-search bench-archive lock docs docs-site bench-experiments bench-live bench-detector
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile) clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench-dashboard: setup ## How fast the pages are, and what ingest feels, with te
 bench-marts: setup ## What a run of the marts costs after 1, 10 and 50 million events, and each question (an hour); SIZES=1000000
 	@$(BIN)/python -m benchmarks.marts $(if $(SIZES),--events $(SIZES))
 
+bench-cadence: setup ## Seconds of a run beside Dagster's stock parts at 5, 15 and 60 s (25 min), then the whole path for MINUTES=10
+	@$(BIN)/python -m benchmarks.cadence --soak $(or $(MINUTES),10) $(if $(CADENCES),--cadences $(CADENCES))
+
 replay-test: setup ## Marts against rebuilds and the oracle: SEEDS=5 histories of REPLAY_EVENTS=1000, and whole logs
 	@REPLAY_SEEDS=$(or $(SEEDS),5) REPLAY_ROWS=0 REPLAY_EVENTS=$(or $(REPLAY_EVENTS),1000) $(BIN)/python -m pytest -n 2 --dist load tests/replay
 
@@ -86,22 +89,17 @@ outage: RATE = 2000
 outage: setup ## ClickHouse down for MINUTES=10 under load, with the worker's memory
 	@$(BIN)/python -m tests.chaos --outage --minutes $(or $(MINUTES),10) --rate $(RATE)
 
-screenshots: setup ## Take the pictures of the dashboard in docs/images, while `make demo` runs
+screenshots: setup ## Take the pictures in docs/images: Dagster's of a server of their own, the dashboard's while `make demo` runs
+	@SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -n 0 -q tests/browser/test_dagster_ui.py
 	@$(BIN)/python -m tests.browser.screenshots
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --quiet --output-file requirements.lock
 
-docs: setup ## Write the pages that are made from lists in the code (metrics, checks, settings, commands, marts)
+docs: setup ## Write the pages that are made from lists in the code (docs/metrics.md, docs/checks.md)
 	@$(BIN)/python -m contracts.metrics_page
 	@$(BIN)/python -m orchestration.checks.catalogue_page
-	@$(BIN)/python -m contracts.settings_page
-	@$(BIN)/python -m cli.commands_page
-	@$(BIN)/python -m orchestration.assets.marts_page
-
-docs-site: setup ## Make a site of docs/ in var/site; a broken link or a page that is in no menu ends it
-	@$(BIN)/properdocs build
 
 clean: ## Remove the data of the local stack (not .venv, not .local)
 	@rm -rf var
