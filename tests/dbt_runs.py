@@ -36,9 +36,9 @@ def environment(settings: Settings, folder: Path) -> Iterator[None]:
 
 
 @cache
-def _manifest(port: int, folder: Path) -> Manifest:
-    del port  # part of the key: profiles are read when the project is parsed
-    parsed = dbtRunner().invoke(["--quiet", "parse", *_folders()])
+def _manifest(cluster: str, *, replicated: bool) -> Manifest:
+    del cluster, replicated  # what the project's text asks of the environment; the server is the run's own affair
+    parsed = dbtRunner().invoke(["--quiet", "--no-write-json", "parse", *_folders()])
     assert parsed.success, parsed.exception
     manifest: Manifest = parsed.result
     return manifest
@@ -51,8 +51,8 @@ def dbt(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
         AssertionError: dbt itself failed.
     """
     with environment(settings, folder):
-        manifest = _manifest(settings.clickhouse_port, folder)
-        done = dbtRunner(manifest=manifest).invoke(["--quiet", *arguments, *_folders()])
+        manifest = _manifest(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
+        done = dbtRunner(manifest=manifest).invoke(["--quiet", "--no-write-json", *arguments, *_folders()])
     assert done.exception is None, done.exception
     return {result.node.name: str(result.status) for result in done.result.results}
 
@@ -64,8 +64,8 @@ def run_operation(settings: Settings, folder: Path, macro: str, arguments: str =
         AssertionError: it failed.
     """
     with environment(settings, folder):
-        manifest = _manifest(settings.clickhouse_port, folder)
-        command = ["--quiet", "run-operation", macro, "--args", arguments, *_folders()]
+        manifest = _manifest(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
+        command = ["--quiet", "--no-write-json", "run-operation", macro, "--args", arguments, *_folders()]
         done = dbtRunner(manifest=manifest).invoke(command)
     assert done.success, done.exception
 
