@@ -101,5 +101,8 @@ docs: setup ## Write the pages that are made from lists in the code (docs/metric
 	@$(BIN)/python -m contracts.metrics_page
 	@$(BIN)/python -m orchestration.checks.catalogue_page
 
+docs-site: setup ## Make a site of docs/ in var/site; a broken link or a page that is in no menu ends it
+	@$(BIN)/properdocs build
+
 clean: ## Remove the data of the local stack (not .venv, not .local)
 	@rm -rf var
