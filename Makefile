@@ -97,9 +97,12 @@ lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --quiet --output-file requirements.lock
 
-docs: setup ## Write the pages that are made from lists in the code (docs/metrics.md, docs/checks.md)
+docs: setup ## Write the pages that are made from lists in the code (metrics, checks, settings, commands, marts)
 	@$(BIN)/python -m contracts.metrics_page
 	@$(BIN)/python -m orchestration.checks.catalogue_page
+	@$(BIN)/python -m contracts.settings_page
+	@$(BIN)/python -m cli.commands_page
+	@$(BIN)/python -m orchestration.assets.marts_page
 
 docs-site: setup ## Make a site of docs/ in var/site; a broken link or a page that is in no menu ends it
 	@$(BIN)/properdocs build

@@ -1,8 +1,9 @@
-"""`millrace`: the commands in the order of the data, and how their errors meet the user."""
+"""`millrace`: the program, and how its errors meet the user."""
 
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from importlib import import_module
 
@@ -10,36 +11,34 @@ import typer
 
 # Typer carries its own click; these are the exceptions that its commands really raise.
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
+from typer._completion_classes import completion_init
 
+from cli.commands import COMMANDS, Grouped, stand_in
 from contracts.errors import MillraceError, UserError
-
-# In the order of the help. Each is the function of its name in the module of its name, or that module's `app`.
-COMMANDS = (
-    *("demo", "up", "status", "doctor", "migrate"),
-    *("produce", "replay", "ingest", "dead-letters", "rewind", "audit", "events", "dashboard"),
-    "alerts",
-    *("archive", "restore"),
-)
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 _USAGE, _FAILED, _INTERRUPTED = 2, 1, 130
 
 
-def make_app(wanted: str | None = None) -> typer.Typer:
-    """Return the program with the wanted command, or with all of them when there is no command of that name.
+def make_app(*wanted: str) -> typer.Typer:
+    """Return the program with the wanted commands; of the others it has the names and their lines of help.
 
-    Importing what other commands need would cost a worker 60 MB and a second.
+    Importing what other commands need would cost a worker 60 MB and a second, and the help two seconds.
     """
     app = typer.Typer(
         name="millrace",
+        cls=Grouped,
         help="Real-time clickstream analytics: Kafka to ClickHouse to dbt, kept fresh and checked by Dagster.",
+        epilog="`millrace COMMAND --help` says more; docs/commands.md has all of it on one page.",
         no_args_is_help=True,
+        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    # Without it, Typer would take a single command for the program itself.
-    app.callback()(lambda: None)
-    for name in (wanted,) if wanted in COMMANDS else COMMANDS:
+    for name in COMMANDS:
+        if name not in wanted:
+            stand_in(app, name)
+            continue
         module = import_module(f"cli.{name.replace('-', '_')}")
         if hasattr(module, "app"):
             app.add_typer(module.app)
@@ -56,7 +55,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line `arguments` and return the exit code."""
     try:
-        code = make_app(arguments[0] if arguments else None)(arguments, standalone_mode=False)
+        program = make_app(*(arguments or _words_to_complete())[:1])
+        code = program(arguments, prog_name="millrace", standalone_mode=False)
     except NoArgsIsHelpError as error:
         sys.stdout.write(error.format_message() + "\n")
         return _USAGE
@@ -71,6 +71,13 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     return int(code or 0)
+
+
+def _words_to_complete() -> list[str]:
+    """Return what stands on the line that a shell asks to complete, without the program's name."""
+    completion_init()
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    return line.split()[1:]
 
 
 def _fail(text: str, code: int) -> int:
