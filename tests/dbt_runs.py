@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -35,13 +37,32 @@ def environment(settings: Settings, folder: Path) -> Iterator[None]:
         yield
 
 
+def _manifest(settings: Settings) -> Manifest:
+    return _parse(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)[0]
+
+
 @cache
-def _manifest(cluster: str, *, replicated: bool) -> Manifest:
+def _parse(cluster: str, *, replicated: bool) -> tuple[Manifest, bytes]:
     del cluster, replicated  # what the project's text asks of the environment; the server is the run's own affair
     parsed = dbtRunner().invoke(["--quiet", "--no-write-json", "parse", *_folders()])
     assert parsed.success, parsed.exception
-    manifest: Manifest = parsed.result
-    return manifest
+    return parsed.result, _saved(Path(os.environ["DBT_TARGET_PATH"])).read_bytes()
+
+
+def _saved(target: Path) -> Path:
+    return target / "partial_parse.msgpack"
+
+
+def process(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
+    """Start `dbt run` as a user does, over a project that dbt has parsed before."""
+    with environment(settings, folder):
+        saved = _saved(folder / "target")
+        if not saved.exists():
+            _, parsed = _parse(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
+            saved.parent.mkdir(parents=True, exist_ok=True)
+            saved.write_bytes(parsed)
+        command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "run", *_folders()]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def dbt(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
@@ -51,7 +72,7 @@ def dbt(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
         AssertionError: dbt itself failed.
     """
     with environment(settings, folder):
-        manifest = _manifest(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
+        manifest = _manifest(settings)
         done = dbtRunner(manifest=manifest).invoke(["--quiet", "--no-write-json", *arguments, *_folders()])
     assert done.exception is None, done.exception
     return {result.node.name: str(result.status) for result in done.result.results}
@@ -64,7 +85,7 @@ def run_operation(settings: Settings, folder: Path, macro: str, arguments: str =
         AssertionError: it failed.
     """
     with environment(settings, folder):
-        manifest = _manifest(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
+        manifest = _manifest(settings)
         command = ["--quiet", "--no-write-json", "run-operation", macro, "--args", arguments, *_folders()]
         done = dbtRunner(manifest=manifest).invoke(command)
     assert done.success, done.exception

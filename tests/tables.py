@@ -6,8 +6,10 @@ from clickhouse_connect.driver.client import Client
 
 
 def empty_raw(client: Client) -> None:
-    """Empty the raw tables of one server."""
-    for table in ("raw.events", "raw.dead_letters", "raw.rewinds", "ops.archived_days"):
+    """Empty the raw tables of one server, and the live ones that their inserts fill."""
+    filled = "SELECT concat('live.', name) FROM system.tables WHERE database = 'live' AND engine LIKE '%Tree'"
+    live = [str(name) for (name,) in client.query(filled).result_rows]
+    for table in ("raw.events", "raw.dead_letters", "raw.rewinds", "ops.archived_days", *live):
         client.command(f"TRUNCATE TABLE {table}")
 
 

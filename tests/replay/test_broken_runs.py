@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from contracts.settings import Settings
-from tests.dbt_runs import PROJECT, environment
+from tests.dbt_runs import process
 from tests.events import Landing, history
 from tests.integration.ingest_tools import wait_until
 from tests.oracle import marts
@@ -21,14 +18,6 @@ from tests.replay.comparison import assert_same, contents
 pytestmark = [pytest.mark.clickhouse]
 Run = Callable[..., None]
 HAS_FOLDED = "SELECT count() FROM ops.model_watermarks FINAL WHERE model = '{model}' AND kafka_offset >= {offset}"
-
-
-def process(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
-    """Start `dbt run` as a user does."""
-    with environment(settings, folder):
-        variables = dict(os.environ)
-    command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "run", "--project-dir", str(PROJECT)]
-    return subprocess.Popen([*command, "--profiles-dir", str(PROJECT)], env=variables, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("model", ["int_events", "int_user_daily", "int_item_users"])
