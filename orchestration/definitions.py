@@ -9,6 +9,7 @@ from orchestration.assets.archive import archive_views, archived_days
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.event_profiles import event_profiles
 from orchestration.assets.experiment_results import experiment_looks
+from orchestration.assets.landed_days import landed_days
 from orchestration.assets.raw import raw_specs
 from orchestration.assets.retention import retention_job
 from orchestration.checks.all import OUR_CHECKS
@@ -25,7 +26,7 @@ from orchestration.sensors.raw_rows import raw_rows
 from orchestration.sensors.retention import old_runs
 
 defs = dg.Definitions(
-    assets=[*raw_specs(load_settings()), dbt_models, experiment_looks, event_profiles, archived_days],
+    assets=[*raw_specs(load_settings()), dbt_models, experiment_looks, event_profiles, landed_days, archived_days],
     asset_checks=OUR_CHECKS,
     jobs=[marts_job, analyses_job, checks_job, shop_checks_job, tests_job, archive_job, retention_job],
     sensors=[

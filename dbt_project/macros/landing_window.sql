@@ -10,6 +10,10 @@
    The first model takes `run_events` at most, so that a rebuild, or a run after a long pause, needs no more memory
    than any other; the rest is for the next run. `since` then stays, because rows behind it are still to come.
 
+   With `landed_from` and `landed_until` a run looks again at what landed between them, and leaves the watermarks where
+   they are: models of events at just that, models of what those made at all that changed since, because a row is
+   kept with the newest landing that touched it. Only for models that exist.
+
    A rewind lands rows below the watermarks. A window begins below them until the rewind had ended before what the
    last run has seen; its margin of seconds is for replicas whose clocks disagree. #}
 
@@ -18,6 +22,14 @@
         {%- do ref(upstream) -%}
     {%- endfor -%}
     {%- if not execute -%} true
+    {%- elif var('landed_from') -%}
+        {%- if not is_incremental() -%}
+            {{ exceptions.raise_compiler_error(model.name ~ " is not built yet: run dbt without landed_from first") }}
+        {%- endif -%}
+        ingested_at >= toDateTime64('{{ var('landed_from') }}', 3, 'UTC')
+        {%- if varargs | reject('equalto', 'int_events') | list | length == 0 %}
+        and ingested_at < toDateTime64('{{ var('landed_until') }}', 3, 'UTC')
+        {%- endif -%}
     {%- else -%}
         {%- if not is_incremental() -%}
             {%- do _refuse_to_forget_archived_days() -%}

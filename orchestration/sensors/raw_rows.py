@@ -14,13 +14,15 @@ from clickhouse_connect.driver.client import Client
 from contracts.clock import SystemClock
 from contracts.errors import Permanent, RetryLater
 from contracts.names import DBT_JOB, MODEL_WATERMARKS, RAW_EVENTS, RAW_REWINDS
+from orchestration.assets.archive import ARCHIVE_KEY
+from orchestration.assets.landed_days import LANDED_DAYS_KEY
 from orchestration.jobs import marts_job
 from orchestration.resources.clickhouse import ClickHouse
 
 # The daemon looks every 5 s; with exactly 5 here, a look that is early by milliseconds would be skipped.
 INTERVAL_SECONDS: Final = 4
 RETRY_SECONDS: Final = 60
-# A selection made in the UI runs as Dagster's own job; it builds the same tables, so it counts as well.
+# A selection made in the UI runs as Dagster's own job; where it builds the same tables, it counts as well.
 _UI_JOB: Final = "__ASSET_JOB"
 _GOING: Final = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -149,11 +151,14 @@ def _decide(
 
 
 def _run_going(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    for job in (DBT_JOB, _UI_JOB):
-        runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=_GOING), limit=1)
-        if runs:
-            return runs[0]
-    return None
+    runs = instance.get_runs(dg.RunsFilter(job_name=DBT_JOB, statuses=_GOING), limit=1)
+    selections = instance.get_runs(dg.RunsFilter(job_name=_UI_JOB, statuses=_GOING))
+    return next((run for run in [*runs, *selections] if not _leaves_marts_alone(run)), None)
+
+
+def _leaves_marts_alone(run: dg.DagsterRun) -> bool:
+    """Whether it is a backfill of days, which may take hours; dbt's lock lets runs of the marts in between."""
+    return run.asset_selection is not None and run.asset_selection <= {ARCHIVE_KEY, LANDED_DAYS_KEY}
 
 
 def _last_run_failed(instance: dg.DagsterInstance) -> bool:

@@ -15,6 +15,8 @@ from dagster._core.test_utils import create_run_for_test
 from contracts.names import DBT_JOB
 from contracts.settings import Settings
 from local.ports import free_ports
+from orchestration.assets.archive import ARCHIVE_KEY
+from orchestration.assets.landed_days import LANDED_DAYS_KEY
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors.after_marts import dbt_tests
 from orchestration.sensors.raw_rows import Cursor, raw_rows
@@ -114,6 +116,15 @@ def test_a_run_that_is_going_is_a_reason(instance: dg.DagsterInstance, clickhous
     clickhouse.command(INSERT, parameters={"offset": 0})
     create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
     assert "is still going (started)" in skip(tick(instance))
+
+
+def test_a_backfill_of_days_holds_up_no_run_of_the_marts(instance: dg.DagsterInstance, clickhouse: Client) -> None:
+    clickhouse.command(INSERT, parameters={"offset": 0})
+    for key in (ARCHIVE_KEY, LANDED_DAYS_KEY):
+        create_run_for_test(
+            instance, job_name="__ASSET_JOB", status=dg.DagsterRunStatus.STARTED, asset_selection=frozenset({key})
+        )
+    asked(tick(instance))
 
 
 def test_a_failed_run_is_asked_for_again_after_a_minute(instance: dg.DagsterInstance, clickhouse: Client) -> None:
