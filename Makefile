@@ -98,7 +98,7 @@ lock: setup ## Write requirements.lock anew from pyproject.toml
 	  --no-header --no-annotate --quiet --output-file requirements.lock
 
 docs: setup ## Write the pages that are made from lists in the code (metrics, checks, settings, commands, marts)
-	@$(BIN)/python -m contracts.metrics_page
+	@$(BIN)/python -m monitoring.metrics_page
 	@$(BIN)/python -m orchestration.checks.catalogue_page
 	@$(BIN)/python -m contracts.settings_page
 	@$(BIN)/python -m cli.commands_page

@@ -29,6 +29,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "events": "search raw events",
         "dashboard": "serve the web dashboard",
         "audit": "prove that nothing is lost or doubled",
+        "metrics": "serve the platform's figures to Prometheus, or start one",
         "alerts": "incidents: list, acknowledge, resolve; try channels and rules",
     },
     "Keep": {

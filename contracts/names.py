@@ -47,6 +47,7 @@ ROLE_DBT: Final = "millrace_dbt"
 ROLE_DASHBOARD: Final = "millrace_dashboard"
 ROLE_LETTERS: Final = "millrace_letters"
 ROLE_RESPONDER: Final = "millrace_responder"
+ROLE_METRICS: Final = "millrace_metrics"
 
 # Dagster names that an alert, a report or a link needs outside the orchestration package.
 DBT_JOB: Final = "marts"

@@ -100,6 +100,14 @@ class Settings(BaseSettings):
         "127.0.0.1", min_length=1, description="Address it listens on; 0.0.0.0 for all, as a container needs"
     )
 
+    metrics_port: Port = Field(9463, description="Port of millrace metrics")
+    metrics_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address it listens on; 0.0.0.0 for all, as a container needs",
+    )
+    prometheus_port: Port = Field(9090, description="Port of the Prometheus that millrace metrics --prometheus starts")
+
     ingest_earliest: date = Field(
         date(2000, 1, 1), description="Events before this day (UTC) become dead letters; YYYY-MM-DD"
     )

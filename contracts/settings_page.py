@@ -27,6 +27,7 @@ _CHAPTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "The archive": ("ARCHIVE_", "RETENTION_"),
     "Dagster and dbt": ("DAGSTER_", "ORCHESTRATION_"),
     "The dashboard": ("DASHBOARD_",),
+    "Metrics": ("METRICS_", "PROMETHEUS_"),
     "Messages": ("SLACK_", "SMTP_", "ALERT_RULES", "ALERT_WEBHOOK_"),
     "When a check alerts": ("ALERT_",),
 }

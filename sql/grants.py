@@ -7,13 +7,16 @@ users in files only.
 from __future__ import annotations
 
 from contracts.names import (
+    ALERT_OUTBOX,
     ARCHIVED_OFFSETS,
     INCIDENT_ACTIONS,
     INCIDENTS,
+    MODEL_WATERMARKS,
     ROLE_DASHBOARD,
     ROLE_DBT,
     ROLE_INGEST,
     ROLE_LETTERS,
+    ROLE_METRICS,
     ROLE_RESPONDER,
     RUNNING_QUERIES,
     SHARDED,
@@ -62,6 +65,17 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "SELECT ON ops.model_watermarks",
         f"SELECT ON {INCIDENTS}",
         f"SELECT ON {INCIDENT_ACTIONS}",
+    ),
+    # `millrace metrics` counts: it sees how far everything has come, and nothing that a client or an alert says.
+    ROLE_METRICS: (
+        f"SELECT({_LEDGER}, ingested_at, event_time) ON raw.events",
+        f"SELECT({_LEDGER}, ingested_at) ON raw.dead_letters",
+        f"SELECT ON {MODEL_WATERMARKS}",
+        f"SELECT(fingerprint, severity, state, version, last_seen) ON {INCIDENTS}",
+        f"SELECT(id, channel, state, reason, version, created_at) ON {ALERT_OUTBOX}",
+        "SHOW TABLES ON *.*",
+        "SELECT ON system.parts",
+        "SELECT ON system.disks",
     ),
 }
 

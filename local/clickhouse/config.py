@@ -30,6 +30,15 @@ _SERVER = """<clickhouse>
   <background_schedule_pool_size>8</background_schedule_pool_size>
   <background_pool_size>2</background_pool_size>
   <backups><allowed_path>{backups}</allowed_path></backups>
+  <http_handlers>
+    <rule>
+      <url>/metrics</url><methods>GET</methods>
+      <handler>
+        <type>prometheus</type><metrics>true</metrics><events>true</events><errors>false</errors>
+      </handler>
+    </rule>
+    <defaults/>
+  </http_handlers>
 </clickhouse>
 """
 

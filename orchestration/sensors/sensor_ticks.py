@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorTick, TickStatus
 
 from orchestration.alerts.incidents import Observation
@@ -16,7 +17,9 @@ FAILURES: Final = 3
 SILENCE: Final = timedelta(minutes=10)
 # A look that comes later than this after the one before it comes after a pause.
 PAUSE: Final = timedelta(minutes=2)
-_ENDED: Final = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+ENDED: Final = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+# What Dagster keeps of a sensor, and the stamp of its last tick (epoch seconds).
+SensorState: TypeAlias = tuple[InstigatorState, float]
 _CHARACTERS: Final = 1_500
 
 
@@ -42,20 +45,28 @@ def sensor_states(
         steady: as `steady_since` returns it.
 
     """
-    # A code location that was renamed leaves its sensors' states behind: the latest one counts.
-    latest: dict[str, InstigatorState] = {}
-    for state in sorted(instance.all_instigator_state(), key=lambda one: _stamp(one) or 0.0):
-        if state.instigator_name in names:
-            latest[state.instigator_name] = state
     found = []
     since = datetime.fromisoformat(steady["since"])
-    for name, state in latest.items():
-        stamp = _stamp(state)
-        if stamp is not None and state.status is not InstigatorStatus.STOPPED:
-            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=FAILURES, statuses=_ENDED)
+    for name, (state, stamp) in running_sensors(instance).items():
+        if name in names:
+            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=FAILURES, statuses=ENDED)
             last = datetime.fromtimestamp(stamp, UTC)
             found += _observations(name, list(ticks), last, now, now - max(last, since) > SILENCE)
     return found
+
+
+def running_sensors(instance: dg.DagsterInstance) -> dict[str, SensorState]:
+    """Return the state of each sensor that is switched on and has ticked, and the stamp of its last tick."""
+    # A code location that was renamed leaves its sensors' states behind: the latest one counts.
+    latest: dict[str, InstigatorState] = {}
+    states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    for state in sorted(states, key=lambda one: _stamp(one) or 0.0):
+        latest[state.instigator_name] = state
+    return {
+        name: (state, stamp)
+        for name, state in latest.items()
+        if (stamp := _stamp(state)) is not None and state.status is not InstigatorStatus.STOPPED
+    }
 
 
 def _observations(

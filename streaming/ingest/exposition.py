@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 import psutil
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from contracts import metrics
+from contracts.exposition import Series, family, histograms
+from contracts.histogram import Histogram
 from streaming.ingest.health import STATES, Health
-from streaming.ingest.histogram import Histogram
-
-Series = Mapping[tuple[str, ...], float]
-_MAKE: Final[dict[str, type[CounterMetricFamily | GaugeMetricFamily]]] = {
-    "counter": CounterMetricFamily,
-    "gauge": GaugeMetricFamily,
-}
 
 
 class WorkerMetrics(Collector):
@@ -36,13 +29,11 @@ class WorkerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric once."""
         for metric, value in self._single():
-            yield _family(metric, {(): value})
+            yield family(metric, {(): value})
         for metric, series in self._labelled():
-            yield _family(metric, series)
+            yield family(metric, series)
         for metric, histogram in self._histograms():
-            pairs, total = histogram.read()
-            buckets = [(str(floatToGoString(bound)), float(count)) for bound, count in pairs]  # type: ignore[no-untyped-call]
-            yield HistogramMetricFamily(metric.name, metric.meaning, buckets, total)
+            yield histograms(metric, {(): histogram.read()})
 
     def _single(self) -> Iterable[tuple[metrics.Metric, float]]:
         health, meters, standing = self._health, self._health.meters, self._health.standing
@@ -80,10 +71,3 @@ class WorkerMetrics(Collector):
             (metrics.BROKER_TO_RAW, meters.broker_to_raw),
             (metrics.EVENT_TO_RAW, meters.event_to_raw),
         )
-
-
-def _family(metric: metrics.Metric, series: Series) -> Metric:
-    family = _MAKE[metric.kind](metric.name, metric.meaning, labels=metric.labels)
-    for labels, value in series.items():
-        family.add_metric(labels, float(value))
-    return family

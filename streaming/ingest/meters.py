@@ -15,9 +15,9 @@ from contracts import metrics
 from contracts.clickhouse import server_code
 from contracts.clock import Clock
 from contracts.event import REJECT_REASONS
+from contracts.histogram import Histogram
 from streaming.ingest.batch import Batch
 from streaming.ingest.columns import MILLISECONDS
-from streaming.ingest.histogram import Histogram
 from streaming.ingest.writer import Writes
 
 Integers = npt.NDArray[np.int64]

@@ -11,16 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from clickhouse_connect.driver.client import Client
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    SensorInstigatorData,
-    TickData,
-    TickStatus,
-)
-from dagster._utils.error import SerializableErrorInfo
+from dagster._core.scheduler.instigation import TickStatus
 
 from contracts.names import ALERT_OUTBOX, INCIDENT_ACTIONS, INCIDENTS
 from contracts.settings import Settings
@@ -30,6 +21,7 @@ from orchestration.sensors.alert_watch import alert_watch
 from orchestration.sensors.alerts import alerts
 from orchestration.sensors.sensor_ticks import sensor_states, steady_since
 from tests.alert_tools import StandIn, slack_stand_in
+from tests.ticks import ticked
 
 pytestmark = pytest.mark.clickhouse
 VERDICTS: dict[str, Any] = {}
@@ -194,22 +186,6 @@ def test_rules_that_make_no_sense_are_one_line_and_lose_nothing(
     monkeypatch.delenv("ALERT_RULES")
     tick(instance, cursor)
     assert len(stand_in.posts()) == 1
-
-
-def ticked(instance: dg.DagsterInstance, name: str, at: datetime, *statuses: TickStatus) -> None:
-    """Make Dagster remember a sensor and its ticks, the newest last."""
-    data = SensorInstigatorData(last_tick_timestamp=at.timestamp())
-    state = InstigatorState(_origin(name), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
-    instance.add_instigator_state(state)
-    for number, status in enumerate(statuses):
-        stamp = at.timestamp() - len(statuses) + number
-        error = SerializableErrorInfo("it broke", [], None) if status is TickStatus.FAILURE else None
-        names = {"selector_id": state.selector_id, "error": error}
-        instance.create_tick(TickData(state.instigator_origin_id, name, InstigatorType.SENSOR, status, stamp, **names))
-
-
-def _origin(name: str) -> RemoteInstigatorOrigin:
-    return RemoteInstigatorOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "repo"), name)
 
 
 FAILED, SKIPPED = TickStatus.FAILURE, TickStatus.SKIPPED

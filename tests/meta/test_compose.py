@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import yaml
 
 from cli.commands import COMMANDS
+from cli.metrics import CLICKHOUSE_PORT
 from contracts.settings import Settings
 from streaming.ingest.endpoint import FIRST_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "monitoring" / "prometheus.yml").read_text())
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("millrace:")}
 NOT_SETTINGS = {"DAGSTER_HOME"}
 
@@ -39,7 +42,7 @@ def test_our_services_look_for_the_servers_where_compose_puts_them() -> None:
 
 def test_the_published_ports_are_the_settings_defaults() -> None:
     published = {entry.split(":")[-1] for service in SERVICES.values() for entry in service.get("ports", [])}
-    fields = ("clickhouse_port", "clickhouse_native_port", "dagster_port", "dashboard_port")
+    fields = ("clickhouse_port", "clickhouse_native_port", "dagster_port", "dashboard_port", "prometheus_port")
     assert published == {str(Settings.model_fields[field].default) for field in fields}
 
 
@@ -52,21 +55,35 @@ def test_every_image_has_a_fixed_version() -> None:
     dockerfile = re.search(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert dockerfile
     for image in [dockerfile.group(1), *(service["image"] for service in SERVICES.values())]:
-        assert re.search(r":\d", image), image
+        assert re.search(r":v?\d", image), image
 
 
 def test_servers_and_lasting_processes_have_health_checks_and_named_volumes() -> None:
     checked = {name for name, service in SERVICES.items() if "healthcheck" in service}
     assert checked >= {"kafka", "clickhouse", "ingest", "dagster-webserver", "dagster-daemon", "dashboard"}
     used = {entry.split(":")[0] for service in SERVICES.values() for entry in service.get("volumes", [])}
-    assert used == set(COMPOSE["volumes"])
+    assert {name for name in used if not name.startswith(".")} == set(COMPOSE["volumes"])
+    assert all((ROOT / name).exists() for name in used if name.startswith("."))
+
+
+def test_prometheus_asks_where_the_services_answer() -> None:
+    jobs = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
+    (worker,) = jobs["ingest"]["dns_sd_configs"]
+    assert worker["names"] == ["ingest"]
+    assert str(worker["port"]) == SERVICES["ingest"]["environment"]["INGEST_METRICS_PORT"]
+    exporter = SERVICES["metrics"]["environment"]
+    assert jobs["platform"]["static_configs"] == [{"targets": [f"metrics:{exporter['METRICS_PORT']}"]}]
+    assert exporter["METRICS_HOST"] == "0.0.0.0"
+    port = ET.parse(ROOT / "monitoring" / "clickhouse" / "metrics.xml").findtext("prometheus/port")
+    assert jobs["clickhouse"]["static_configs"] == [{"targets": [f"clickhouse:{port}"]}]
+    assert int(port or 0) == CLICKHOUSE_PORT
 
 
 def test_a_workers_health_check_asks_where_the_worker_listens() -> None:
     worker = SERVICES["ingest"]
     assert worker["environment"]["INGEST_METRICS_HOST"] == "0.0.0.0"
     assert f"http://localhost:{worker['environment']['INGEST_METRICS_PORT']}/live" in worker["healthcheck"]["test"][-1]
-    assert f"ingest:{FIRST_PORT}/metrics" in (ROOT / "docker-compose.yml").read_text()
+    assert worker["environment"]["INGEST_METRICS_PORT"] == str(FIRST_PORT)
 
 
 def test_the_commands_that_the_services_run_exist() -> None:

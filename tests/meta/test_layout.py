@@ -16,6 +16,7 @@ PACKAGES = (
     "contracts",
     "dashboard",
     "local",
+    "monitoring",
     "orchestration",
     "search",
     "sql",
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "orchestration": {"contracts", "archive", "audit"},
     "search": {"contracts", "streaming"},
     "dashboard": {"contracts", "search"},
+    "monitoring": {"contracts"},
     "sql": {"contracts"},
     "local": {"contracts", "audit", "sql", "streaming", "orchestration"},
 }

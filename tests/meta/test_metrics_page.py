@@ -1,4 +1,4 @@
-"""The list of metrics keeps its own rules, and the page that people read is made from it."""
+"""The lists of metrics keep their own rules, and the page that people read is made from them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import re
 import pytest
 
 from contracts.metrics import METRICS, Metric
-from contracts.metrics_page import PAGE, render
+from contracts.platform_metrics import PLATFORM_METRICS
+from monitoring.metrics_page import PAGE, names, render
 
-HOPS = {"produce", "kafka", "ingest", "raw", "staging", "marts", "checks", "alerts", "dashboard"}
+# The hops, and what is beside them: what starts the runs, and what asks for the figures.
+HOPS = {"produce", "kafka", "ingest", "raw", "staging", "marts", "checks", "alerts", "dashboard"} | {
+    *("orchestration", "metrics"),
+}
+ALL = (*METRICS, *PLATFORM_METRICS)
 
 
-def test_the_page_is_what_the_list_makes() -> None:
+def test_the_page_is_what_the_lists_make() -> None:
     assert PAGE.read_text() == render(), "docs/metrics.md is stale: run `make docs`"
 
 
-def test_each_metric_has_a_heading_of_its_own() -> None:
-    assert re.findall(r"^## (\S+)$", PAGE.read_text(), re.MULTILINE) == [metric.name for metric in METRICS]
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
+def test_each_metric_recorded_figure_and_alert_has_a_heading_of_its_own() -> None:
+    assert re.findall(r"^### (\S+)$", PAGE.read_text(), re.MULTILINE) == list(names())
+    assert len(set(names())) == len(list(names()))
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.name)
 def test_names_and_texts_follow_the_conventions(metric: Metric) -> None:
     assert re.fullmatch(r"millrace(_[a-z]+)+", metric.name)
     assert metric.hop in HOPS

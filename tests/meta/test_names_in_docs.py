@@ -15,7 +15,8 @@ from sql.grants import GRANTS
 from tests.pages import DOCS, ROOT, pages
 
 FOLDERS = (
-    "archive|audit|benchmarks|cli|contracts|dashboard|dbt_project|docs|local|orchestration|search|sql|streaming|tests"
+    "archive|audit|benchmarks|cli|contracts|dashboard|dbt_project|docs|local|monitoring|orchestration|search|sql|streaming"
+    "|tests"
 )
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # What other programs call their own settings, and how families of ours are named.

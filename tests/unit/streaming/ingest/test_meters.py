@@ -9,10 +9,10 @@ import pytest
 
 from contracts.clock import ManualClock
 from contracts.errors import RetryLater
+from contracts.histogram import Histogram
 from streaming.ingest.batch import Batch
 from streaming.ingest.chunks import Position, decode_chunk
 from streaming.ingest.decode import Decoder
-from streaming.ingest.histogram import Histogram
 from streaming.ingest.meters import MeteredWriter, Meters
 from streaming.ingest.records import Partition
 from tests.unit.streaming.ingest.messages import FakeMessage, as_json

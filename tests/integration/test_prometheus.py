@@ -1,0 +1,107 @@
+"""A real Prometheus scrapes a real worker, ClickHouse and the exporter, with the rules and addresses that ship."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.metrics import METRICS
+from contracts.platform_metrics import PLATFORM_METRICS
+from contracts.settings import Settings
+from local.paths import ROOT
+from local.ports import free_ports
+from local.servers import answers_http
+from tests.integration.ingest_tools import good, produce, wait_until
+from tests.integration.prometheus_tools import World, becomes, scraped_world
+
+pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def world(clickhouse_server: Settings, kafka_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with scraped_world(clickhouse_server, kafka_server, tmp_path_factory.mktemp("metrics")) as world:
+        yield world
+
+
+def test_every_target_is_up(world: World) -> None:
+    jobs = {"ingest", "platform", "clickhouse", "prometheus"}
+    becomes(lambda: {labels["job"] for labels, up in world.values("up") if up == 1}, jobs)
+    targets = world.ask("targets")["activeTargets"]
+    assert {target["health"] for target in targets} == {"up"}, targets
+    assert world.values("min(millrace_metrics_source_up)") == [({}, 1.0)]
+    assert [labels["worker"] for labels, _ in world.values('up{job="ingest"}')] == ["worker-1"]
+
+
+def test_the_rules_that_ship_are_loaded_and_every_recorded_figure_gets_a_value(world: World) -> None:
+    world.run_job()
+    produce(world.settings, [*good(50), b"bad"])
+    rules = [rule for group in world.ask("rules")["groups"] for rule in group["rules"]]
+    recorded = {rule["name"] for rule in rules if rule["type"] == "recording"}
+    assert recorded
+    becomes(lambda: [name for name in recorded if not world.values(name)], [])
+    becomes(lambda: {rule["health"] for group in world.ask("rules")["groups"] for rule in group["rules"]}, {"ok"})
+    wait_until(lambda: world.values("millrace:ingest_events:rate1m")[0][1] > 0)
+    wait_until(lambda: sum(value for _, value in world.values("millrace:kafka_lag:events")) == 0)
+
+
+def test_what_is_scraped_is_what_the_lists_say(world: World) -> None:
+    world.run_job()
+    families = {metric.name for metric in (*METRICS, *PLATFORM_METRICS)}
+    names = {metric.name + ("_count" if metric.kind == "histogram" else "") for metric in (*METRICS, *PLATFORM_METRICS)}
+    becomes(lambda: names - set(world.ask("label/__name__/values")), set())
+    scraped = {name for name in world.ask("label/__name__/values") if name.startswith("millrace_")}
+    suffixes = ("", "_bucket", "_sum", "_count")
+    assert {name for name in scraped if not any(name == one + end for one in families for end in suffixes)} == set()
+
+
+def test_the_figures_are_those_of_the_servers(world: World) -> None:
+    wait_until(lambda: world.values('millrace_checks_failing{check="enough"}') != [])
+    assert world.values('sum(millrace_alerts_open_incidents{severity="error", state="open"})') == [({}, 1.0)]
+    assert world.values('sum(millrace_alerts_waiting_messages{channel="slack"})') == [({}, 1.0)]
+    assert world.values("sum(millrace_kafka_workers)") == [({}, 1.0)]
+    becomes(lambda: world.values("sum(millrace_raw_rows) - sum(millrace_kafka_end_offset)"), [({}, 0.0)])
+    models = {labels["model"] for labels, _ in world.values("millrace_marts_behind_events")}
+    assert {"int_user", "int_item", "int_sessions"} <= models
+
+
+def test_with_everything_away_the_command_says_so_and_leaves_in_order(tmp_path: Path) -> None:
+    kafka, clickhouse, port, prometheus_port = free_ports(4)
+    environment = {
+        "MILLRACE_HOME": str(tmp_path),
+        "KAFKA_BROKER_URL": f"127.0.0.1:{kafka}",
+        "KAFKA_CONSUMER_TIMEOUT_MS": "200",
+        "CLICKHOUSE_PORT": str(clickhouse),
+        "METRICS_PORT": str(port),
+        "PROMETHEUS_PORT": str(prometheus_port),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "metrics", "--prometheus"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_until(lambda: answers_http(f"http://127.0.0.1:{prometheus_port}/-/ready"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        assert text.count("millrace_metrics_source_up{") == text.count('"} 0.0') == 3
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/targets", timeout=10) as answer:
+            assert json.load(answer) == []
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert all(f"WARNING {source}: " in said for source in ("kafka", "clickhouse"))
+    assert "dagster: there is no Dagster in" in said
+    assert "Traceback" not in said
+    assert not answers_http(f"http://127.0.0.1:{prometheus_port}/-/ready")
