@@ -12,6 +12,7 @@ from cli.commands import COMMANDS
 from contracts.settings import Settings
 from orchestration.alerts.rules import ChannelRule
 from sql.grants import GRANTS
+from tests.how_to import files_made
 from tests.pages import DOCS, ROOT, pages
 
 FOLDERS = (
@@ -33,7 +34,7 @@ def named(pattern: str, page: Path) -> set[str]:
 @pytest.mark.parametrize("page", CURRENT, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_names_exists(page: Path) -> None:
     paths = {path for path in named(rf"`((?:{FOLDERS})/[\w./-]*[\w/])`", page) if "NAME" not in path}
-    assert {path for path in paths if not (ROOT / path).exists()} <= ASSETS
+    assert {path for path in paths if not (ROOT / path).exists()} <= ASSETS | files_made(page)
     assert named(r"`make ([a-z][a-z-]*)", page) <= TARGETS
     assert named(r"`(?:\.venv/bin/)?millrace ([a-z][a-z-]*)", page) <= set(COMMANDS)
     settings = named(r"`((?:KAFKA|CLICKHOUSE|INGEST|ALERT|SMTP|SLACK|DASHBOARD|ARCHIVE)_[A-Z0-9_]+)\b", page)
