@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -33,16 +33,13 @@ _TEXT: Final = ("kafka_topic", "error_class", "error_text")
 _LZ4: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-def write_files(
-    client: Client, store: Store, table: RawTable, day: date, columns: Sequence[Column], stem: str
-) -> tuple[ParquetFile, ...]:
-    """Write the rows of `table` that landed on `day`, sorted, to files whose names begin with `stem`.
+def write_files(groups: Iterator[pa.Table], store: Store, stem: str) -> tuple[ParquetFile, ...]:
+    """Write the groups of rows in their order to files whose names begin with `stem`.
 
     Raises:
         RetryLater: ClickHouse or the store is away, busy or full.
         Permanent: one of them refuses.
     """
-    groups = _groups(client, table, day, columns)
     files: list[ParquetFile] = []
     group = next(groups, None)
     while group is not None:
@@ -56,8 +53,8 @@ def write_files(
     return tuple(files)
 
 
-def load_files(client: Client, store: Store, names: Sequence[str], columns: Sequence[Column], table: str) -> None:
-    """Insert the rows of Parquet files into `table`.
+def load_batches(client: Client, rows: Iterable[pa.RecordBatch], columns: Sequence[Column], table: str) -> None:
+    """Insert rows of Parquet files into `table`.
 
     Raises:
         RetryLater, Permanent: as `write_files`.
@@ -65,22 +62,30 @@ def load_files(client: Client, store: Store, names: Sequence[str], columns: Sequ
     listed = ", ".join(f"`{each.name}`" for each in columns)
     query = f"INSERT INTO {table} ({listed}) FORMAT ArrowStream\n"
     settings = {"async_insert": 0, "max_insert_block_size": _GROUP_ROWS, "insert_deduplicate": 0}
+    for batch in rows:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema, options=_LZ4) as stream:
+            stream.write_batch(batch)
+        with mapped_errors():
+            client.raw_insert("", None, query.encode() + sink.getvalue().to_pybytes(), settings=settings)
+
+
+def read_files(store: Store, names: Sequence[str], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of Parquet files in batches of at most a row group."""
     for name in names:
-        for batch in batches(store, name, [each.name for each in columns]):
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, batch.schema, options=_LZ4) as stream:
-                stream.write_batch(batch)
-            with mapped_errors():
-                client.raw_insert("", None, query.encode() + sink.getvalue().to_pybytes(), settings=settings)
+        with store.opened(name) as file:
+            yield from pq.ParquetFile(file).iter_batches(
+                batch_size=_GROUP_ROWS, columns=[each.name for each in columns]
+            )
 
 
-def batches(store: Store, name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a Parquet file in batches of at most a row group."""
-    with store.opened(name) as file:
-        yield from pq.ParquetFile(file).iter_batches(batch_size=_GROUP_ROWS, columns=list(columns))
+def read_groups(client: Client, table: RawTable, day: date, columns: Sequence[Column]) -> Iterator[pa.Table]:
+    """Yield the rows of `table` that landed on `day`, sorted, in groups that fit into memory.
 
-
-def _groups(client: Client, table: RawTable, day: date, columns: Sequence[Column]) -> Iterator[pa.Table]:
+    Raises:
+        RetryLater: ClickHouse is away or busy.
+        Permanent: it refuses.
+    """
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in _rows(client, table, day, columns):

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from archive.contents import Contents
@@ -23,6 +24,7 @@ from contracts.settings import Settings
 
 # The longest wait for one answer: a hundred million rows are reckoned in minutes.
 _LONGEST_SECONDS: Final = 3600
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Archive:
         clock: the time.
         is_cluster: whether raw is divided among shards; rows then do not leave or come back by this program.
         at: told before each step that changes something; tests break off there.
+        progress: told what is being done, and how many rows of how many are through.
     """
 
     client: Client
@@ -44,6 +47,7 @@ class Archive:
     clock: Clock
     is_cluster: bool = False
     at: Callable[[str], None] = lambda _: None
+    progress: Callable[[str, int, int], None] = lambda _, __, ___: None
 
     @classmethod
     def of(cls, settings: Settings, client: Client, clock: Clock) -> Archive:
@@ -80,6 +84,15 @@ class Archive:
             RetryLater, Permanent: the store is away, or a manifest is broken.
         """
         return read_manifests(self.store, table, day)
+
+    def followed(self, task: str, pieces: Iterable[Rows], total: int) -> Iterator[Rows]:
+        """Yield `pieces`, and tell `progress` after each how many of `total` rows are through."""
+        done = 0
+        self.progress(task, done, total)
+        for piece in pieces:
+            yield piece
+            done += piece.num_rows
+            self.progress(task, done, total)
 
     def new_name(self) -> str:
         """Return a name for a new piece; later ones sort behind."""

@@ -7,7 +7,7 @@ the very bytes, key and headers. A message says in a header which row it is of, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
@@ -28,6 +28,7 @@ from streaming.kafka.topics import mapped_errors
 from streaming.letters.topic import ORIGIN_HEADER
 
 _BATCH_ROWS: Final = 20_000
+_TOLD_ROWS: Final = 1_000
 _IN_FLIGHT: Final = 50_000
 _METADATA_SECONDS: Final = 10.0
 _FLUSH_SECONDS: Final = 125.0  # a little over delivery.timeout.ms: by then each message has its answer
@@ -45,11 +46,13 @@ class ReplayOptions:
         topic: where to; None: to the topic each row came from.
         dead_letters: whether dead letters are sent, too.
         original_time: whether messages get the time stamps they had; otherwise the time of sending.
+        progress: told what is being sent, and how many messages of how many are.
     """
 
     topic: str | None = None
     dead_letters: bool = False
     original_time: bool = False
+    progress: Callable[[str, int, int], None] = lambda _, __, ___: None
 
 
 @dataclass
@@ -72,9 +75,11 @@ def replay_day(settings: Settings, store: Store, day: date, options: ReplayOptio
     with mapped_errors("sending"):
         producer = Producer(producer_config(settings) | {"message.max.bytes": _MAX_BYTES})
     sender = _Sender(producer, options)
-    for table, files in names.items():
-        for row in _rows(store, files):
+    for table, (files, total) in names.items():
+        for number, row in enumerate(_rows(store, files), 1):
             sender.send(row, _event(row) if table is EVENTS else row["payload"], _key(row, table), _headers(row))
+            if number % _TOLD_ROWS == 0 or number == total:
+                options.progress(f"sending {table.name} of {day}", number, total)
     return sender.finish()
 
 
@@ -131,15 +136,17 @@ class _Sender:
         self._report.failed[reason] = self._report.failed.get(reason, 0) + 1
 
 
-def _files(store: Store, table: RawTable, day: date) -> list[str]:
-    manifests = current(read_manifests(store, table, day)).values()
+def _files(store: Store, table: RawTable, day: date) -> tuple[list[str], int]:
+    """Return the names of the day's files, and how many rows are in them."""
+    manifests = list(current(read_manifests(store, table, day)).values())
     if not manifests:
         raise UserError(f"{day} is not in the archive; `millrace archive list` shows what is")
     where = folder(table, day)
     for manifest in manifests:
         if wrong := damage(store, where, manifest):
             raise Permanent(wrong)
-    return [f"{where}/{file.name}" for manifest in manifests for file in manifest.files]
+    names = [f"{where}/{file.name}" for manifest in manifests for file in manifest.files]
+    return names, sum(manifest.rows for manifest in manifests)
 
 
 def _rows(store: Store, files: list[str]) -> Iterator[dict[str, Any]]:
@@ -164,7 +171,7 @@ def _event(row: Mapping[str, Any]) -> bytes:
         "timestamp": moment.astimezone(zone).isoformat(),
         "user_id": row["user_id"],
     }
-    sent |= {name: row[name] for name in TEXT_FIELDS if row[name]}
+    sent |= {name: row[name] for name in TEXT_FIELDS if row.get(name)}
     sent |= {name: row[name] for name in ("price", "quantity") if row[name] is not None}
     if row["properties"]:
         sent["properties"] = msgspec.Raw(row["properties"].encode())

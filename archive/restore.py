@@ -10,7 +10,7 @@ from archive.contents import Contents, contents_on
 from archive.guard import one_at_a_time
 from archive.ledger import State
 from archive.manifest import Manifest, folder
-from archive.parquet import load_files
+from archive.parquet import load_batches, read_files
 from archive.place import Archive, current, summed
 from archive.readback import damage
 from archive.settle import DROP, bring_back, move_in, refuse_on_cluster
@@ -77,6 +77,7 @@ def _restore(archive: Archive, table: RawTable, day: date, pieces: list[Manifest
         with mapped_errors():
             move_in(archive, table, day, side)
         archive.at("compare")
+        archive.progress(f"comparing {table.name} of {day}", 0, 0)
         if wrong := wanted.difference(_contents(archive, table.name, day, pieces)):
             raise Permanent(f"after the restore {table.name} of {day} holds {wrong}: `millrace audit` says more")
         archive.at("record")
@@ -95,7 +96,9 @@ def _load(archive: Archive, table: RawTable, day: date, pieces: list[Manifest], 
     archive.at("load")
     for piece in pieces:
         names = [f"{folder(table, day)}/{file.name}" for file in piece.files]
-        load_files(archive.client, archive.store, names, piece.described, side)
+        rows = read_files(archive.store, names, piece.described)
+        rows = archive.followed(f"loading {table.name} of {day}", rows, piece.rows)
+        load_batches(archive.client, rows, piece.described, side)
     there = f"SELECT {_PLACE} FROM {table.name} WHERE toDate(ingested_at) = {{day:Date}}"  # noqa: S608 - our own names
     with mapped_errors():
         archive.client.command(

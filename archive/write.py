@@ -9,7 +9,7 @@ from datetime import date
 from archive.contents import Contents, contents_on, offsets_on
 from archive.guard import one_at_a_time
 from archive.manifest import FORMAT, Manifest, ParquetFile, encode, entries, folder
-from archive.parquet import write_files
+from archive.parquet import read_groups, write_files
 from archive.place import Archive, Standing, summed
 from archive.readback import damage, read_contents
 from archive.settle import settle
@@ -118,9 +118,12 @@ def _write(archive: Archive, table: RawTable, day: date, standing: Standing) -> 
         draft = _Draft(table, day, archive.new_name(), columns, contents_on(client, table.name, day, columns))
     reckoned = clock.monotonic()
     archive.at("write")
-    files = write_files(client, archive.store, table, day, columns, draft.stem)
+    groups = read_groups(client, table, day, columns)
+    groups = archive.followed(f"writing {table.name} of {day}", groups, draft.wanted.rows)
+    files = write_files(groups, archive.store, draft.stem)
     written = clock.monotonic()
     archive.at("verify")
+    archive.progress(f"verifying {table.name} of {day}", 0, 0)
     _compare(archive, draft, files)
     verified = clock.monotonic()
     old = standing.having("verified")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from cli.output import AsJson
 from contracts.clickhouse import connect
 from contracts.clock import SystemClock
 from contracts.errors import UserError
@@ -33,7 +34,6 @@ app = typer.Typer(
 Fingerprint = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its name as in the list, or how that begins.")]
 By = Annotated[str | None, typer.Option(help="Who does it; default: the user of this machine.")]
 Note = Annotated[str, typer.Option(help="Is shown to those who follow the incident.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command("list")

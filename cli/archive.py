@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
@@ -14,6 +13,7 @@ from archive.drop import drop_old_days
 from archive.place import Archive
 from archive.tables import last_closed_day, parse_day
 from archive.write import Archived, archive_day
+from cli.output import AsJson, print_json, progress_bar
 from contracts.clock import SystemClock
 from contracts.settings import load_settings
 
@@ -26,7 +26,6 @@ app = typer.Typer(
 
 _MEGABYTE: Final = 1_000_000
 Day = Annotated[str, typer.Argument(metavar="DAY", help="The UTC day of landing, as in 2026-03-01.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command("list")
@@ -35,27 +34,33 @@ def list_(as_json: AsJson = False) -> None:
     with Archive.opened(load_settings(), SystemClock()) as archive:
         days = list_days(archive.client, last_closed_day(archive.clock.now()))
     if as_json:
-        typer.echo(json.dumps([asdict(each) | {"day": str(each.day)} for each in days], indent=2))
+        print_json(days)
     else:
         typer.echo(_table(days) if days else "no day is closed yet: nothing has landed before today")
 
 
 @app.command()
-def run(day: Day) -> None:
+def run(day: Day, as_json: AsJson = False) -> None:
     """Archive a day unless it is archived as it is; safe to repeat."""
     wanted = parse_day(day)
-    with Archive.opened(load_settings(), SystemClock()) as archive:
-        for each in archive_day(archive, wanted):
-            typer.echo(_archived(each))
+    with Archive.opened(load_settings(), SystemClock()) as archive, progress_bar("archive") as move:
+        done = archive_day(replace(archive, progress=move), wanted)
+    if as_json:
+        print_json(done)
+        return
+    for each in done:
+        typer.echo(_archived(each))
 
 
 @app.command()
-def verify(day: Day) -> None:
+def verify(day: Day, as_json: AsJson = False) -> None:
     """Read a day's files back and compare them with their manifest and with ClickHouse; exit 1 if something differs."""
     wanted = parse_day(day)
     with Archive.opened(load_settings(), SystemClock()) as archive:
         proofs = check_day(archive, wanted)
-    for proof in proofs:
+    if as_json:
+        print_json(proofs)
+    for proof in [] if as_json else proofs:
         also = f", {proof.in_clickhouse:,} of them in ClickHouse and the same" if not proof.wrong else ""
         typer.echo(f"{proof.table} {wanted}: {proof.wrong or f'{proof.rows:,} rows verified'}{also}")
     if any(proof.wrong for proof in proofs):
@@ -63,14 +68,17 @@ def verify(day: Day) -> None:
 
 
 @app.command()
-def drop() -> None:
+def drop(as_json: AsJson = False) -> None:
     """Take days out of ClickHouse that are older than RETENTION_DAYS, archived, verified now, and in the marts."""
     settings = load_settings()
     if not settings.retention_days:
-        typer.echo("RETENTION_DAYS is 0: days are kept for ever")
+        typer.echo("[]" if as_json else "RETENTION_DAYS is 0: days are kept for ever")
         return
     with Archive.opened(settings, SystemClock()) as archive:
         done = drop_old_days(archive, settings.retention_days)
+    if as_json:
+        print_json(done)
+        return
     for each in done:
         typer.echo(f"{each.table} {each.day}: " + (f"kept: {each.held}" if each.held else f"{each.rows:,} rows left"))
     if not done:

@@ -19,6 +19,7 @@ from audit.broker import KafkaBroker
 from audit.gaps import LegalGaps
 from audit.render import sentences, table
 from audit.report import Report
+from cli.output import AsJson
 from contracts.clickhouse import connect
 from contracts.clock import SystemClock
 from contracts.errors import RetryLater, UserError
@@ -32,7 +33,7 @@ def audit(
     topic: Annotated[
         list[str] | None, typer.Option(help="Audit this topic; may be repeated. Default: the settings' topics.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
     watch: Annotated[
         float | None, typer.Option(min=0.1, metavar="SECONDS", help="Audit again after so many seconds, until Ctrl-C.")
     ] = None,

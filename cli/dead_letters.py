@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from clickhouse_connect.driver.client import Client
 
+from cli.output import AsJson
 from contracts.clickhouse import connect
 from contracts.clock import SystemClock
 from contracts.errors import UserError
@@ -66,7 +67,7 @@ def list_(
         int | None, typer.Option(min=1, help=f"At most so many lines; default {_DEFAULT_ROWS} with --rows.")
     ] = None,
     state: Annotated[str, typer.Option(help="open, replayed, dropped or all.")] = "open",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show dead letters by topic and reason, or one by one."""
     limit = limit or (_DEFAULT_ROWS if rows else None)

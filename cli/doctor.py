@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Annotated
 
 import typer
 
+from cli.output import AsJson
 from contracts.settings import load_settings
 from local.doctor import examine
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Test each connection (Kafka, ClickHouse, Slack), the disk and the versions; exit 1 if one fails."""
     findings = examine(load_settings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli.output import progress_bar
 from contracts.clock import SystemClock
 from contracts.settings import load_settings
 from streaming.produce.options import FaultOptions, SimulatorOptions, SpikeOptions
@@ -37,14 +35,11 @@ def surroundings(task: str, total: float | None) -> Iterator[Surroundings]:
         signal.signal(number, signal.SIG_DFL)
 
     before = {each: signal.signal(each, ask_to_stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
     try:
-        with bar:
-            shown = bar.add_task(task, total=total)
+        with progress_bar(task, total) as move:
 
             def progress(summary: Summary) -> None:
-                bar.update(shown, completed=summary.delivered, description=f"{task} {summary.phase}")
+                move(f"{task} {summary.phase}", summary.delivered, int(total or 0))
 
             yield Surroundings(SystemClock(), progress, lambda text: print(text, flush=True), stop.is_set)  # noqa: T201 - the command's output
     finally:

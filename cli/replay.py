@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from archive.replay import ReplayOptions as DayOptions
 from archive.replay import replay_day
 from archive.store import Store
 from archive.tables import parse_day
+from cli.output import progress_bar
 from cli.produce import surroundings
 from contracts.errors import UserError
 from contracts.settings import load_settings
@@ -76,7 +78,8 @@ def _days(texts: list[str], options: DayOptions) -> None:
     days = [parse_day(text) for text in texts]
     store = Store.of(settings)
     for day in days:
-        report = replay_day(settings, store, day, options)
+        with progress_bar("replay") as move:
+            report = replay_day(settings, store, day, dataclasses.replace(options, progress=move))
         typer.echo(f"{day}: {report.sent:,} messages sent")
         for reason, count in report.failed.items():
             failed += count

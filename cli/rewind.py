@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.output import AsJson, print_json, progress_bar
 from contracts.clickhouse import connect
 from contracts.clock import SystemClock
 from contracts.settings import load_settings
@@ -23,6 +24,7 @@ def rewind(
     topic: Annotated[str | None, typer.Option(help="One of the topics in KAFKA_TOPIC; default all")] = None,
     partition: Annotated[int | None, typer.Option(min=0, help="One partition; default all")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what is missing and write nothing.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Read again up to where ClickHouse has come, and write only what is in neither raw table; safe to repeat."""
     settings, clock = load_settings(), SystemClock()
@@ -30,11 +32,21 @@ def rewind(
     target = Target(moment, to_offset, topic, partition)
     target.check(settings)
     logging.getLogger("millrace.kafka").setLevel(logging.CRITICAL)
-    with connect(settings, compress=False) as client:
-        found = read_again(settings, client, target, RewindOptions(clock, dry_run))
+    with connect(settings, compress=False) as client, progress_bar("rewind") as move:
+        found = read_again(settings, client, target, RewindOptions(clock, dry_run, progress=move))
+    if as_json:
+        print_json(map(_values, found))
+        return
     for each in found:
         typer.echo(_line(each, dry_run=dry_run))
     _sum(found, dry_run=dry_run)
+
+
+def _values(found: Found) -> dict[str, object]:
+    stretch = found.stretch
+    place = {"topic": stretch.partition.topic, "partition": stretch.partition.number}
+    counts = {name: getattr(found, name) for name in ("read", "known", "events", "letters", "is_unknown")}
+    return place | {"first": stretch.first, "end": stretch.end, "lost": stretch.lost} | counts
 
 
 def _line(found: Found, *, dry_run: bool) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
+from cli.output import AsJson
 from contracts.clickhouse import connect
 from contracts.errors import MillraceError
 from contracts.settings import load_settings
@@ -16,7 +16,7 @@ from local.progress import read_progress
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the stack's processes and how fresh each hop is; exit 1 when nothing runs here."""
     settings = load_settings()

@@ -71,12 +71,14 @@ class RewindOptions:
         clock: the time.
         dry_run: count, and write nothing.
         wrap_writer: puts something around the writer; for tests that break it.
+        progress: told what is being read, and how many offsets of how many are.
         run: the name of this run.
     """
 
     clock: Clock
     dry_run: bool = False
     wrap_writer: Callable[[Writes], Writes] = lambda writer: writer
+    progress: Callable[[str, int, int], None] = lambda _, __, ___: None
     run: str = field(default_factory=lambda: secrets.token_hex(6))
 
 
@@ -102,7 +104,7 @@ def rewind(settings: Settings, client: Client, target: Target, options: RewindOp
 class _Rewind:
     def __init__(self, settings: Settings, client: Client, consumer: Any, options: RewindOptions) -> None:
         self._settings, self._client, self._consumer = settings, client, consumer
-        self._clock, self._is_dry = options.clock, options.dry_run
+        self._clock, self._is_dry, self._progress = options.clock, options.dry_run, options.progress
         self._policy = BatchPolicy.of(settings)
         # A scope of its own: workers go on beside it, and of two rewinds the later one takes over.
         self._epochs = Epochs(lambda: client, "rewind", options.run, scope="rewind")
@@ -136,6 +138,8 @@ class _Rewind:
             self._consumer.assign([TopicPartition(*stretch.partition, stretch.first)])
         for messages in self._chunks(stretch):
             found.read += len(messages)
+            through = messages[-1].offset() + 1 - stretch.first
+            self._progress(f"reading {stretch.partition} again", through, stretch.end - stretch.first)
             missing = [message for message in messages if message.offset() not in known]
             found.known += len(messages) - len(missing)
             if not missing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -60,6 +62,36 @@ def test_a_day_goes_through_all_commands_as_dagsters_user(
     assert (days[DAY], days["2026-03-02"]) == ("dropped", "waiting")
     assert "180 rows restored" in said(capsys, "restore", DAY)[1]
     assert whole_rows(clickhouse) == before
+
+
+def test_scripts_read_what_the_commands_did_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def values(*arguments: str) -> dict[str, dict]:
+        code, text = said(capsys, *arguments, "--json")
+        assert code == 0
+        return {each["table"]: each for each in json.loads(text)}
+
+    ran = values("archive", "run", DAY)
+    assert (ran["raw.events"]["rows"], ran["raw.events"]["is_new"], ran["raw.dead_letters"]["rows"]) == (180, True, 20)
+    assert values("archive", "verify", DAY)["raw.events"]["wrong"] is None
+    assert values("archive", "drop")["raw.events"]["day"] == DAY
+    assert values("restore", DAY)["raw.events"] == {"table": "raw.events", "rows": 180, "there": 0, "day": DAY}
+
+
+def test_a_bar_is_told_how_many_rows_are_through(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def recorded(_: str) -> Iterator[Callable[[str, int, int], None]]:
+        yield lambda *move: told.append(move)
+
+    monkeypatch.setattr("cli.archive.progress_bar", recorded)
+    monkeypatch.setattr("cli.restore.progress_bar", recorded)
+    assert run(["archive", "run", DAY]) == 0
+    assert told[0] == (f"writing raw.events of {DAY}", 0, 180)
+    assert told[-2:] == [(f"writing raw.dead_letters of {DAY}", 20, 20), (f"verifying raw.dead_letters of {DAY}", 0, 0)]
+    assert run(["archive", "drop"]) == 0
+    assert run(["restore", DAY]) == 0
+    assert (f"loading raw.events of {DAY}", 180, 180) in told
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -199,6 +200,10 @@ def test_the_command_says_what_it_found(
     assert f"{settings.kafka_topic}:1: offsets 0 to" in said
     assert "all: read" in said
     assert "the next run of the marts folds" in said
+    assert run(["rewind", "--to-time", "2h", "--dry-run", "--json"]) == 0
+    stretches = json.loads(capsys.readouterr().out)
+    assert {each["partition"] for each in stretches} >= {0, 1}
+    assert all(each["read"] == each["known"] and not each["events"] for each in stretches)
 
 
 def test_the_ingest_users_rights_are_enough(
