@@ -99,6 +99,7 @@ lock: setup ## Write requirements.lock anew from pyproject.toml
 
 docs: setup ## Write the pages that are made from lists in the code (metrics, checks, settings, commands, marts)
 	@$(BIN)/python -m monitoring.metrics_page
+	@$(BIN)/python -m monitoring.grafana_boards
 	@$(BIN)/python -m orchestration.checks.catalogue_page
 	@$(BIN)/python -m contracts.settings_page
 	@$(BIN)/python -m cli.commands_page

@@ -22,7 +22,11 @@ Made from `contracts/metrics.py`, `contracts/platform_metrics.py` and `monitorin
 | ClickHouse | http://localhost:8123/metrics; docker-compose: port 9363, inside only | `ClickHouse…` |
 
 `millrace metrics --prometheus` also starts a Prometheus on the local stack, http://localhost:9090, when one is
-installed (Debian's package `prometheus`); `docker compose --profile monitoring up` has one too.
+installed (Debian's package `prometheus`). `docker compose --profile monitoring up` has one too, and Grafana at
+http://localhost:3001 (user admin, `GRAFANA_PASSWORD` or else admin) with four boards: Ingestion, ClickHouse, Dagster,
+and The shop, live. What they show is written in `monitoring/boards`; `make docs` makes Grafana's JSON of it. Grafana
+asks ClickHouse as a user of its own with the role `millrace_dashboard` (`GRAFANA_CLICKHOUSE_PASSWORD`, or else the
+password of the others).
 
 Prometheus watches what the checks stand on: processes, servers, the alerting itself. Whether the data is right is the
 business of the [checks](checks.md); [ADR 15](adr/0015-one-exporter-asks-for-what-nobody-serves.md) has the reasons.

@@ -23,7 +23,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from pydantic import SecretStr
 
 from contracts.clickhouse import connect
-from contracts.names import ALERT_OUTBOX, INCIDENTS, ROLE_METRICS
+from contracts.names import ALERT_OUTBOX, INCIDENTS, ROLE_DASHBOARD, ROLE_METRICS
 from contracts.settings import Settings
 from local.clickhouse.config import passwords
 from local.ports import free_ports
@@ -35,6 +35,7 @@ from tests.dbt_runs import dbt
 from tests.integration.ingest_tools import good, in_both, make_topic, produce, running_worker, wait_until
 from tests.tables import drop_models, empty_raw
 from tests.ticks import ticked
+from tests.unit.streaming.ingest.messages import as_json
 
 MISSING = "needs Prometheus: Debian's package prometheus"
 
@@ -55,11 +56,13 @@ class World:
     """What is up.
 
     Args:
-        settings: of the platform, as the exporter sees it.
+        server: settings of the test session's ClickHouse.
+        settings: of the platform.
         url: of Prometheus.
         home: Dagster's.
     """
 
+    server: Settings
     settings: Settings
     url: str
     home: Path
@@ -73,6 +76,11 @@ class World:
     def values(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return the series that an expression has now."""
         return [(one["metric"], float(one["value"][1])) for one in self.ask("query", query=expression)["result"]]
+
+    def reader(self) -> Settings:
+        """Return settings of the user that Grafana asks ClickHouse as."""
+        secret = SecretStr(passwords(self.server.millrace_home / "server")[ROLE_DASHBOARD])
+        return self.settings.model_copy(update={"clickhouse_user": ROLE_DASHBOARD, "clickhouse_password": secret})
 
     def run_job(self) -> None:
         """Let Dagster build the mart and evaluate its check once more."""
@@ -112,7 +120,7 @@ def scraped_world(server: Settings, kafka: str, folder: Path) -> Iterator[World]
         drop_models(client)
         make_topic(settings)
         stack.enter_context(running_worker(settings))
-        sent = produce(settings, [*good(400), b"bad"])
+        sent = produce(settings, [*good(200), *shop(60), b"bad"])
         wait_until(lambda: in_both(client, settings) == sent)
         statuses = dbt(server, folder / "dbt", "run")
         assert set(statuses.values()) == {"success"}, statuses
@@ -121,8 +129,19 @@ def scraped_world(server: Settings, kafka: str, folder: Path) -> Iterator[World]
         prepare_home(home)
         live(home)
         address = stack.enter_context(exporting(exporter, home))
-        world = World(settings, stack.enter_context(prometheus(settings, address)), home)
+        world = World(server, settings, stack.enter_context(prometheus(settings, address)), home)
         yield world
+
+
+def shop(number: int) -> list[bytes]:
+    """This many events of now: pages that are looked at, and items that are bought."""
+    now = datetime.now(UTC).isoformat()
+    kinds = ({"event_type": "page_view", "page_url": "https://shop/a"}, {"event_type": "purchase", "price": 5})
+    item = {"item_id": "i1", "item_category": "books", "device_type": "mobile"}
+    return [
+        as_json(event_id=str(uuid.uuid4()), user_id=f"u{index % 7}", timestamp=now, **item, **kinds[index % 2])
+        for index in range(number)
+    ]
 
 
 def write_incident(client: Client) -> None:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
+from contracts.clickhouse import connect
 from contracts.metrics import METRICS
 from contracts.platform_metrics import PLATFORM_METRICS
 from contracts.settings import Settings
 from local.paths import ROOT
 from local.ports import free_ports
 from local.servers import answers_http
+from monitoring.boards import BOARDS, Panel
 from tests.integration.ingest_tools import good, produce, wait_until
 from tests.integration.prometheus_tools import World, becomes, scraped_world
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka, pytest.mark.slow]
+PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board.panels]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,52 @@ def test_the_figures_are_those_of_the_servers(world: World) -> None:
     becomes(lambda: world.values("sum(millrace_raw_rows) - sum(millrace_kafka_end_offset)"), [({}, 0.0)])
     models = {labels["model"] for labels, _ in world.values("millrace_marts_behind_events")}
     assert {"int_user", "int_item", "int_sessions"} <= models
+
+
+QUERIES = [(f"{name}: {panel.title}", query.expr) for name, panel in PANELS for query in panel.prometheus]
+QUESTIONS = [pytest.param(panel, id=f"{name}: {panel.title}") for name, panel in PANELS if panel.sql]
+# Their verdicts are made by Dagster, which does not run here.
+EMPTY = {"Experiments"}
+
+
+def test_every_expression_of_a_board_has_an_answer(world: World) -> None:
+    """It names metrics that are scraped, with labels that they have, and Prometheus understands it."""
+    world.run_job()
+    produce(world.settings, [*good(20), b"bad"])
+    becomes(lambda: [title for title, expression in QUERIES if not world.values(expression)], [])
+
+
+@pytest.mark.parametrize("panel", QUESTIONS)
+def test_every_question_of_a_board_is_answered_to_who_may_only_read(world: World, panel: Panel) -> None:
+    sql = expanded(panel.sql)
+    assert "$__" not in sql
+    with connect(world.reader()) as client:
+        # What the plugin's client asks the server to keep to.
+        answer = client.query(sql, settings={"max_execution_time": 25})
+        header = client.query(f"DESCRIBE ({sql})", settings={"max_execution_time": 25}).result_rows
+    assert bool(answer.result_rows) is (panel.title not in EMPTY)
+    if panel.show == "lines":
+        assert header[0][:2] in {("time", "DateTime('UTC')"), ("time", "DateTime64(3, 'UTC')")}
+        assert any(re.match(r"(Nullable\()?(U?Int|Float|Decimal)", row[1]) for row in header[1:])
+    if panel.show == "number":
+        assert len(answer.result_rows) == len(header) == 1
+
+
+def test_grafanas_user_is_made_in_words_that_clickhouse_understands(clickhouse_server: Settings) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    script = compose["services"]["grafana-user"]["entrypoint"][-1]
+    statements = re.findall(r'--query "(.*)"', script, re.DOTALL)[0].replace("$$hash", "ab" * 32).split(";")
+    with connect(clickhouse_server) as client:
+        understood = [client.command(f"SELECT formatQuerySingleLine($q${one}$q$)") for one in statements]
+    assert [str(one).split()[0] for one in understood] == ["CREATE", "GRANT"]
+
+
+def expanded(sql: str) -> str:
+    """The SQL as the plugin for Grafana sends it: its macros are replaced by text."""
+    now = int(datetime.now(UTC).timestamp())
+    since, until = f"toDateTime({now - 3600})", f"toDateTime({now})"
+    between = rf"\1 >= {since} AND \1 <= {until}"
+    return re.sub(r"\$__timeFilter\((\w+)\)", between, sql).replace("$__fromTime", since).replace("$__toTime", until)
 
 
 def test_with_everything_away_the_command_says_so_and_leaves_in_order(tmp_path: Path) -> None:
