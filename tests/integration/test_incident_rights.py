@@ -27,8 +27,8 @@ def acknowledge(client: Client) -> None:
 
 def test_the_dashboard_reads_incidents_and_may_not_write(clickhouse_server: Settings) -> None:
     with as_role(clickhouse_server, ROLE_DASHBOARD) as client:
-        found = client.query(f"SELECT count, values, group_name FROM {INCIDENTS} FINAL")
-        assert found.column_names == ("count", "values", "group_name")
+        seen = client.query(f"SELECT count(count), count(values), count(group_name) FROM {INCIDENTS} FINAL").first_row
+        assert len(set(seen)) == 1
         with pytest.raises(Permanent):
             acknowledge(client)
 

@@ -127,8 +127,9 @@ def test_a_process_that_is_really_killed_leaves_one_message_an_incident(
         process.communicate()
     desk = Desk(store, slack_settings(stand_in))
     desk.tick(*(seen(number, subject=f"check:{number}") for number in range(count)), at=60)
-    desk.clock.moment += timedelta(minutes=2)
-    desk.tick()
+    for _ in range(5):  # on a busy machine a tick runs out of time and leaves the rest to the next
+        desk.clock.moment += timedelta(minutes=2)
+        desk.tick()
     assert len(stand_in.posts()) == count
     assert store.waiting() == []
 

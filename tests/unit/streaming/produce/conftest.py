@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from confluent_kafka import Producer
-from shops import END, START
 
 from contracts.settings import Settings
 from streaming.produce.encode import Encoder
 from streaming.produce.simulator import Shop, history, make_shop
+from tests.unit.streaming.produce.shops import END, START
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,13 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 import pytest
-from shops import END, START
 
 from streaming.produce.encode import Encoder
 from streaming.produce.faults import BREAKAGES, FaultyEncoder
 from streaming.produce.messages import Messages
 from streaming.produce.options import FaultOptions
 from streaming.produce.simulator import Shop, Timed, history, make_shop
+from tests.unit.streaming.produce.shops import END, START
 
 ALL = FaultOptions(late=0.02, late_hours=5, duplicate=0.03, malformed=0.01, skew=0.04, skew_minutes=7)
 

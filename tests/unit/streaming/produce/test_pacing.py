@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
-from shops import encoded
 
 from contracts.clock import ManualClock
 from contracts.settings import Settings
@@ -12,6 +11,7 @@ from streaming.produce.messages import Messages
 from streaming.produce.pacing import ROOM, MemoryPacer
 from streaming.produce.producer import EventProducer
 from streaming.produce.simulator import Shop
+from tests.unit.streaming.produce.shops import encoded
 
 
 def commit_all(settings: Settings) -> None:

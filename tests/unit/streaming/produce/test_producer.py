@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from confluent_kafka import Consumer
-from shops import encoded
 
 from contracts.clock import ManualClock
 from contracts.errors import RetryLater, UserError
@@ -16,6 +15,7 @@ from streaming.produce.messages import Messages
 from streaming.produce.producer import EventProducer
 from streaming.produce.record import Recorder
 from streaming.produce.simulator import Shop, make_shop
+from tests.unit.streaming.produce.shops import encoded
 
 
 def read_back(settings: Settings, count: int) -> dict[tuple[int, int], tuple[bytes, bytes]]:

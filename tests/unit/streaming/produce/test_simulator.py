@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from shops import END, START, encoded
 
 from contracts.event import EVENT_TYPE_WEIGHTS, FIELDS
 from streaming.produce.encode import Encoder
 from streaming.produce.experiments import ARMS
 from streaming.produce.journeys import ADD_TO_CART, KINDS, PURCHASE
 from streaming.produce.simulator import LiveStream, Shop, history, make_shop
+from tests.unit.streaming.produce.shops import END, START, encoded
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() -> None:
