@@ -108,5 +108,8 @@ docs: setup ## Write the pages that are made from lists in the code (metrics, ch
 docs-site: setup ## Make a site of docs/ in var/site; a broken link or a page that is in no menu ends it
 	@$(BIN)/properdocs build
 
+hooks: setup ## Let git run `make lint` on what changed before each commit
+	@$(BIN)/pre-commit install
+
 clean: ## Remove the data of the local stack (not .venv, not .local)
 	@rm -rf var

@@ -14,10 +14,11 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from typer._completion_classes import completion_init
 
 from cli.commands import COMMANDS, Grouped, stand_in
-from contracts.errors import MillraceError, UserError
+from contracts.errors import MillraceError, RetryLater, UserError
 
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
-_USAGE, _FAILED, _INTERRUPTED = 2, 1, 130
+_USAGE, _FAILED, _INTERRUPTED, _BROKEN_PIPE = 2, 1, 130, 141
+_DOCTOR = "`millrace doctor` tests each connection and says how to mend it"
 
 
 def make_app(*wanted: str) -> typer.Typer:
@@ -60,17 +61,33 @@ def run(arguments: list[str]) -> int:
     except NoArgsIsHelpError as error:
         sys.stdout.write(error.format_message() + "\n")
         return _USAGE
-    except ClickException as error:
-        return _fail(f"{error.format_message()} (see `millrace --help`)", _USAGE)
-    except MillraceError as error:
-        return _fail(str(error), _USAGE if isinstance(error, UserError) else _FAILED)
-    except OSError as error:
-        if error.errno not in _DISK_IS_FULL:
-            raise
-        return _fail(f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space", _FAILED)
+    except BrokenPipeError:
+        return _unheard()
+    except (ClickException, MillraceError, OSError) as error:
+        return _fail(*_explained(error))
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     return int(code or 0)
+
+
+def _explained(error: ClickException | MillraceError | OSError) -> tuple[str, int]:
+    """Return what is wrong and what to do in one line, and the exit code; a fault of ours is raised again."""
+    if isinstance(error, ClickException):
+        return f"{error.format_message()} (see `millrace --help`)", _USAGE
+    if isinstance(error, MillraceError):
+        hint = f" ({_DOCTOR})" if isinstance(error, RetryLater) else ""
+        return f"{error}{hint}", _USAGE if isinstance(error, UserError) else _FAILED
+    if error.errno in _DISK_IS_FULL:
+        return f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space", _FAILED
+    if not error.filename:
+        raise error
+    return f"{error.filename} cannot be used: {error.strerror}; choose another path, or mend its rights", _FAILED
+
+
+def _unheard() -> int:
+    """End quietly: the reader (`head`, for one) has what it wanted; closing stdout at exit must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _BROKEN_PIPE
 
 
 def _words_to_complete() -> list[str]:

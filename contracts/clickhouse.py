@@ -28,6 +28,16 @@ _ON_CLUSTER: Final = {
 # What the client logs about a lost connection, the exception says again; the caller decides who hears it.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+_POOL: Final = re.compile(r"ConnectionPool\(host='([^']*)', port=(\d+)\)")
+_REASONS: Final = {
+    "Connection refused": "nothing listens there",
+    "Failed to resolve": "there is no host of that name",
+    "timed out": "it does not answer in time",
+    "Network is unreachable": "there is no network to it",
+    "No route to host": "there is no network to it",
+    "Connection reset by peer": "it ended the connection",
+    "without response": "it ended the connection",
+}
 _CODE = re.compile(r"\b[Cc]ode:? (\d+)")
 
 
@@ -94,11 +104,19 @@ def _refused_connection(error: Exception, settings: Settings) -> str | None:
     return None
 
 
+def _where_and_why(text: str) -> str:
+    """Return what urllib3 says of a connection without the names of its classes."""
+    pool = _POOL.search(text)
+    where = f" at {pool.group(1)}:{pool.group(2)}" if pool else ""
+    why = next((words for sign, words in _REASONS.items() if sign in text), text)
+    return f"{where}: {why}"
+
+
 def _mapped(error: ClickHouseError) -> RetryLater | Permanent:
     text = " ".join(str(error).split())[:500]
     code = server_code(error)
     if code is None:  # no answer from the server: the connection was refused, cut or timed out
-        return RetryLater(f"ClickHouse cannot be reached: {text}")
+        return RetryLater(f"ClickHouse cannot be reached{_where_and_why(text)}")
     if code in _PASSING:
         return RetryLater(f"ClickHouse is busy: {text}")
     return Permanent(f"ClickHouse refused: {text}")

@@ -11,6 +11,7 @@ import pytest
 
 from cli.main import run
 from local.paths import ROOT
+from local.ports import free_ports
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,38 @@ def test_a_busy_metrics_port_stops_a_worker_in_one_line_that_names_the_setting(
     (line,) = worker.stderr.splitlines()
     assert worker.returncode == 2
     assert line.startswith("millrace: INGEST_METRICS_PORT")
+
+
+def test_a_clickhouse_that_is_away_is_one_line_with_its_address_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (nobody,) = free_ports(1)
+    monkeypatch.setenv("CLICKHOUSE_PORT", str(nobody))
+    monkeypatch.setenv("MILLRACE_HOME", str(tmp_path))
+    for arguments in (["migrate"], ["events"], ["archive", "list"], ["alerts", "list"], ["dead-letters", "list"]):
+        assert run(arguments) == 1
+        assert capsys.readouterr().err == (
+            f"millrace: ClickHouse cannot be reached at localhost:{nobody}: nothing listens there "
+            "(`millrace doctor` tests each connection and says how to mend it)\n"
+        )
+
+
+def test_a_path_that_cannot_be_used_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MILLRACE_HOME", str(tmp_path / "file"))
+    assert run(["up", "--only", "slack"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"millrace: {tmp_path / 'file'}")
+    assert said.endswith("choose another path, or mend its rights\n")
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly() -> None:
+    program = (
+        "import cli.main as program; "
+        "program.make_app = lambda *_: lambda *_, **__: [print('x' * 70_000) for _ in range(100)]; program.main()"
+    )
+    command = f'{sys.executable} -c "{program}" | head -c 3; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (141, "xxx", "")
