@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,8 @@ def metrics(
     """Serve what Kafka, ClickHouse and Dagster say about the platform at /metrics; Ctrl-C stops it."""
     settings = load_settings()
     configure_logs(settings)
+    # Dagster's storage says at each opening which kind of database it is.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     interrupt_on_sigterm()
     supervisor = Supervisor(settings.millrace_home.resolve() / "log", say)
     try:

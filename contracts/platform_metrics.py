@@ -109,7 +109,7 @@ BEHIND: Final = Metric(
     "millrace_marts_behind_events",
     "gauge",
     "events",
-    "Landed events that an incremental model has not folded in yet.",
+    "Landed events that an incremental model has not folded in yet, at most: dead letters between them count.",
     "It falls to about 0 with each run. When it grows, runs fail or take longer than the events take to come.",
     ("model",),
 )
@@ -175,7 +175,7 @@ OLDEST_AGE: Final = Metric(
     "gauge",
     "seconds",
     "Age of the oldest message that should be delivered and is not; quiet hours, the rate limit and a channel that "
-    "asked to wait are not in it. 0 when there is none.",
+    "asked to wait are not in it. Nothing waits: no series.",
     "Above a few minutes somebody is not told: `millrace alerts test` says what the channel answers.",
     ("channel",),
 )

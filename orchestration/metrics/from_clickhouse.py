@@ -36,7 +36,7 @@ _MODELS: Final = f"""
 SELECT
     models.model AS model,
     sum(greatest(0, toInt64(newest) - toInt64(done.kafka_offset))) AS behind,
-    (now64(3) - max(models.folded_at)) / 1000 AS age
+    dateDiff('millisecond', max(models.folded_at), now64(3)) / 1000 AS age
 FROM (SELECT model, max(updated_at) AS folded_at FROM {MODEL_WATERMARKS} FINAL GROUP BY model) AS models
 CROSS JOIN
 (

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ def write_incident(client: Client) -> None:
     )
     client.insert(
         ALERT_OUTBOX,
-        [["m1", "f1", "slack", "pending", now, 1]],
+        [["m1", "f1", "slack", "pending", now - timedelta(hours=1), 1]],
         column_names=["id", "incident", "channel", "state", "created_at", "version"],
     )
 

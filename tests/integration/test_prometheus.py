@@ -74,8 +74,24 @@ def test_the_figures_are_those_of_the_servers(world: World) -> None:
     assert world.values('sum(millrace_alerts_waiting_messages{channel="slack"})') == [({}, 1.0)]
     assert world.values("sum(millrace_kafka_workers)") == [({}, 1.0)]
     becomes(lambda: world.values("sum(millrace_raw_rows) - sum(millrace_kafka_end_offset)"), [({}, 0.0)])
-    models = {labels["model"] for labels, _ in world.values("millrace_marts_behind_events")}
-    assert {"int_user", "int_item", "int_sessions"} <= models
+    assert 3_600 <= world.values('millrace_alerts_oldest_message_age_seconds{channel="slack"}')[0][1] < 4_200
+
+
+def test_a_model_is_behind_by_what_landed_since_it_was_folded_and_for_as_long(world: World) -> None:
+    """The delay was a thousandth of what it is: ClickHouse's difference of two moments is in seconds already."""
+    with connect(world.server) as client:
+        ask = "SELECT max(kafka_offset) + 1, toUnixTimestamp64Milli(max(updated_at)) / 1000 FROM ops.model_watermarks"
+        before = sum(world.values("sum(millrace_marts_behind_events{model='int_user'})")[0][1:])
+        folded_at = client.query(f"{ask} WHERE model = 'int_user'").result_rows[0][1]
+    produce(world.settings, good(40))
+    # A dead letter between two events counts with them.
+    behind = "sum(millrace_marts_behind_events{model='int_user'})"
+    becomes(lambda: before + 40 <= world.values(behind)[0][1] <= before + 44, expected=True)
+    ((_, delay),) = world.values("max(millrace_marts_delay_seconds{model='int_user'})")
+    assert delay == pytest.approx(datetime.now(UTC).timestamp() - folded_at, abs=10)
+    assert {"int_user", "int_item", "int_sessions"} <= {
+        labels["model"] for labels, _ in world.values("millrace_marts_behind_events")
+    }
 
 
 QUERIES = [(f"{name}: {panel.title}", query.expr) for name, panel in PANELS for query in panel.prometheus]
