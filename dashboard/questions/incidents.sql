@@ -2,7 +2,8 @@
 SELECT
     incidents.fingerprint AS fingerprint,
     incidents.title AS title,
-    incidents.summary AS summary,
+    -- A failed run says all that its models said; its first line is what they came to.
+    substringUTF8(splitByChar('\n', incidents.summary)[1], 1, 300) AS summary,
     incidents.severity AS severity,
     incidents.owner AS owner,
     multiIf(incidents.state = 'open' AND notEmpty(acks.who), 'acknowledged', incidents.state) AS shown_state,

@@ -79,6 +79,8 @@ def dbt_models(
     kept = _unchanged(context, clickhouse, names) if not tests else set()
     command, arguments = _command([name for name in names if name not in kept], tests)
     done = dbt.invoke(command, arguments, context.log) if arguments else []
+    if command == "test":
+        done = _confirmed(context, dbt, done)
     # Dagster wants a model after those it reads.
     results = sorted([*done, *_left_alone(kept, done)], key=lambda one: len(_above(one.unique_id)))
     built = [result for result in results if result.unique_id in nodes().assets and result.status in _DONE]
@@ -108,6 +110,18 @@ def _command(names: Sequence[str], tests: Sequence[str]) -> tuple[str, list[str]
     arguments = [] if command == "run" else list(NO_UNIT_TESTS)
     paths = [".".join(parsed[name]["fqn"]) for name in (*names, *tests)]
     return command, [*arguments, "--indirect-selection", "empty", "--select", *(f"fqn:{path}" for path in paths)]
+
+
+def _confirmed(context: dg.AssetExecutionContext, dbt: InProcessDbt, results: Sequence[NodeResult]) -> list[NodeResult]:
+    """Return the results, with tests that failed done once more while nothing is written.
+
+    Tests run beside the runs of the marts, and between two models of such a run a session's user is not there yet.
+    """
+    failed = [one.unique_id for one in results if one.status in {"fail", "warn"}]
+    if not failed:
+        return list(results)
+    again = dbt.invoke(*_command([], failed), context.log, alone=True)
+    return [*(one for one in results if one.unique_id not in failed), *again]
 
 
 def _unchanged(context: dg.AssetExecutionContext, clickhouse: ClickHouse, names: Sequence[str]) -> set[str]:

@@ -77,11 +77,15 @@ class InProcessDbt(dg.ConfigurableResource[None]):
     """
 
     def invoke(
-        self, command: str, arguments: Sequence[str] = (), log: logging.Logger | None = None
+        self, command: str, arguments: Sequence[str] = (), log: logging.Logger | None = None, *, alone: bool = False
     ) -> list[NodeResult]:
         """Run `dbt command` and return what became of each node, in the order in which they ended.
 
-        What dbt would print goes to `log`, as one entry.
+        Args:
+            command: dbt's.
+            arguments: after it.
+            log: gets what dbt would print, as one entry.
+            alone: also tests wait until no run writes, and hold the next one up.
 
         Raises:
             dagster.Failure: dbt itself failed (not one of its nodes); the description is dbt's message.
@@ -96,7 +100,7 @@ class InProcessDbt(dg.ConfigurableResource[None]):
         full += ["--log-level-file", "none", "--no-populate-cache"]
         if command == "test":
             full += ["--threads", "1"]  # a minute's tests must not hold up the runs, which come every few seconds
-        with dbt_project.project_lock("test" if command == "test" else "run"):
+        with dbt_project.project_lock("test" if command == "test" and not alone else "run"):
             answer = dbtRunner(manifest=manifest, callbacks=[_listener(said)]).invoke(full)
         _raise_interrupt(answer.exception)
         if answer.result is None or isinstance(answer.result, bool):

@@ -8,7 +8,7 @@ from typing import Any, Final
 import dagster as dg
 
 from contracts.names import DBT_JOB
-from orchestration.jobs import analyses_job, tests_job
+from orchestration.jobs import ANALYSES_JOB, analyses_job, tests_job
 
 ANALYSES_SECONDS: Final = 30
 TESTS_SECONDS: Final = 60
@@ -20,7 +20,9 @@ _GOING: Final = [
 ]
 
 
-def _after_marts(name: str, job: Any, what: str, seconds: int) -> dg.SensorDefinition:
+def _after_marts(name: str, job: Any, what: str, seconds: int, before: str = DBT_JOB) -> dg.SensorDefinition:
+    """Return a sensor that asks for `job` after runs of the marts, once the job `before` has succeeded."""
+
     # Dagster does not export the type of an asset job.
     @dg.sensor(
         name=name,
@@ -35,6 +37,9 @@ def _after_marts(name: str, job: Any, what: str, seconds: int) -> dg.SensorDefin
         built = context.instance.get_runs(finished, limit=1)
         if not built:
             return dg.SkipReason("The marts have not been built yet.")
+        first = dg.RunsFilter(job_name=before, statuses=[dg.DagsterRunStatus.SUCCESS])
+        if not context.instance.get_runs(first, limit=1):
+            return dg.SkipReason(f"The job {before} has not succeeded yet; the {what} look at what it builds, too.")
         if built[0].run_id == context.cursor:
             return dg.SkipReason(f"The marts have not been built again since the last {what}.")
         if context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_GOING), limit=1):
@@ -46,4 +51,4 @@ def _after_marts(name: str, job: Any, what: str, seconds: int) -> dg.SensorDefin
 
 
 analyses: Final = _after_marts("analyses", analyses_job, "analyses", ANALYSES_SECONDS)
-dbt_tests: Final = _after_marts("dbt_tests", tests_job, "tests", TESTS_SECONDS)
+dbt_tests: Final = _after_marts("dbt_tests", tests_job, "tests", TESTS_SECONDS, before=ANALYSES_JOB)

@@ -105,6 +105,34 @@ def test_a_view_below_a_model_that_failed_is_not_called_built(monkeypatch: pytes
     assert left == {"fct_item": "skipped", "fct_user": "success"}
 
 
+def test_a_test_that_fails_in_the_middle_of_a_run_is_done_again_when_nothing_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The demo alerted sessions without users, which the same run was about to write."""
+    names = list(module.nodes().checks)[:2]
+    calls: list[tuple[list[str], bool]] = []
+
+    def invoke(
+        _: InProcessDbt, __: str, arguments: Sequence[str], ___: Any, *, alone: bool = False
+    ) -> list[NodeResult]:
+        calls.append((list(arguments), alone))
+        status = {names[0]: "pass", names[1]: "pass" if alone else "fail"}
+        return [NodeResult(name, status[name], "", 0.1, 0, "") for name in (names[1:] if alone else names)]
+
+    monkeypatch.setattr(InProcessDbt, "invoke", invoke)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [dbt_models],
+            selection=dg.AssetSelection.checks(*(module.nodes().checks[name] for name in names)),
+            resources={"dbt": InProcessDbt(), "clickhouse": ClickHouse()},
+            instance=instance,
+        )
+    assert [one.passed for one in done.get_asset_check_evaluations()] == [True, True]
+    (_, first), (again, second) = calls
+    assert (first, second) == (False, True)
+    assert len(again) == len(calls[0][0]) - 1
+
+
 COMPARED = (
     *(dg.AssetKey(["staging", "stg_events"]), dg.AssetKey(["intermediate", "int_events"])),
     dg.AssetKey(["live", "live_minute"]),

@@ -17,6 +17,7 @@ from contracts.settings import Settings
 from local.ports import free_ports
 from orchestration.assets.archive import ARCHIVE_KEY
 from orchestration.assets.landed_days import LANDED_DAYS_KEY
+from orchestration.jobs import ANALYSES_JOB
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors.after_marts import dbt_tests
 from orchestration.sensors.raw_rows import Cursor, raw_rows
@@ -147,6 +148,8 @@ def test_a_wrong_password_is_a_reason(instance: dg.DagsterInstance, monkeypatch:
 def test_dbt_tests_are_asked_for_once_after_a_build(instance: dg.DagsterInstance) -> None:
     assert "not been built yet" in skip(dbt_tests(dg.build_sensor_context(instance)))
     create_run_for_test(instance, job_name=DBT_JOB, status=dg.DagsterRunStatus.SUCCESS)
+    assert "job analyses has not succeeded yet" in skip(dbt_tests(dg.build_sensor_context(instance)))
+    create_run_for_test(instance, job_name=ANALYSES_JOB, status=dg.DagsterRunStatus.SUCCESS)
     _, cursor = asked(dbt_tests(dg.build_sensor_context(instance)))
     assert "since the last tests" in skip(dbt_tests(dg.build_sensor_context(instance, cursor=cursor)))
 
