@@ -91,6 +91,8 @@ def test_a_running_worker_exposes_what_is_listed_and_its_numbers_agree_with_the_
         wait_until(lambda: in_both(clickhouse, settings) == sent)
         wait_until(lambda: get(settings, "/ready")[0] == 200)
         wait_until(lambda: set(scrape(settings)["millrace_ingest_lag_events"].values()) == {0.0})
+        # Rows can be read a moment before their worker has heard that they are durable.
+        wait_until(lambda: one(scrape(settings), "insert_rows_sum") == len(values))
         text, samples = get(settings, "/metrics")[1], scrape(settings)
     families = {family.name for family in text_string_to_metric_families(text)}
     assert families == {metric.name.removesuffix("_total") for metric in METRICS}
