@@ -67,6 +67,10 @@ def test_a_recorded_figure_says_what_it_is(recorded: Recorded) -> None:
     assert recorded.meaning.endswith(".")
 
 
+def test_the_readme_knows_how_many_alerts_there_are() -> None:
+    assert f"with {len(ALERTS)} alerts about" in (ROOT / "README.md").read_text()
+
+
 def test_rules_name_metrics_that_exist() -> None:
     known = {metric.name + end for metric in (*METRICS, *PLATFORM_METRICS) for end in ("", "_bucket", "_sum", "_count")}
     known |= {recorded.name for recorded in RECORDED}
