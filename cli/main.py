@@ -10,7 +10,7 @@ from importlib import import_module
 import typer
 
 # Typer carries its own click; these are the exceptions that its commands really raise.
-from typer._click.exceptions import ClickException, NoArgsIsHelpError
+from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 from typer._completion_classes import completion_init
 
 from cli.commands import COMMANDS, Grouped, stand_in
@@ -73,7 +73,8 @@ def run(arguments: list[str]) -> int:
 def _explained(error: ClickException | MillraceError | OSError) -> tuple[str, int]:
     """Return what is wrong and what to do in one line, and the exit code; a fault of ours is raised again."""
     if isinstance(error, ClickException):
-        return f"{error.format_message()} (see `millrace --help`)", _USAGE
+        where = error.ctx.command_path if isinstance(error, UsageError) and error.ctx else "millrace"
+        return f"{error.format_message()} (see `{where} --help`)", _USAGE
     if isinstance(error, MillraceError):
         hint = f" ({_DOCTOR})" if isinstance(error, RetryLater) else ""
         return f"{error}{hint}", _USAGE if isinstance(error, UserError) else _FAILED

@@ -60,6 +60,17 @@ def test_a_mistake_is_one_clear_line_and_exit_code_2(arguments: list[str], capsy
     assert lines[0].startswith("millrace: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [(["nonsense"], "millrace"), (["up", "--workers", "0"], "millrace up"), (["alerts", "ack"], "millrace alerts ack")],
+)
+def test_a_mistake_names_the_help_that_is_about_it(
+    arguments: list[str], where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.endswith(f"(see `{where} --help`)\n")
+
+
 @pytest.mark.parametrize("command", ["up", "demo", "migrate", "produce", "ingest", "doctor", "status", "audit"])
 def test_a_bad_variable_stops_each_command_by_name(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
