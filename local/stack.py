@@ -15,7 +15,6 @@ from local.paths import ROOT
 from local.ports import free_ports
 from local.servers import answers_http, answers_kafka, clickhouse_service, kafka_service
 from local.service import Service
-from orchestration.home import prepare_home
 
 PARTS: Final = ("clickhouse", "kafka", "slack", "ingest", "dagster", "dashboard", "simulator")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -108,6 +107,12 @@ class Stack:
         home = self.home / "dagster"
         port = self.settings.dagster_port
 
+        def prepare() -> None:
+            # Dagster takes most of a second to load, which `millrace status` would wait for, too.
+            from orchestration.home import prepare_home  # noqa: PLC0415 - see above
+
+            prepare_home(home)
+
         return Service(
             name="dagster",
             command=(
@@ -117,7 +122,7 @@ class Stack:
             ready=lambda: answers_http(f"http://127.0.0.1:{port}/server_info"),
             environment=self._environment(ROLE_DBT) | {"DAGSTER_HOME": str(home)},
             ports=(port,),
-            prepare=lambda: prepare_home(home),
+            prepare=prepare,
             start_seconds=120,
             stop_seconds=6,
         )
