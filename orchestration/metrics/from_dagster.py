@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from contracts import platform_metrics as metrics
 from contracts.clock import Clock
 from contracts.errors import RetryLater
-from contracts.exposition import Series, family, histograms
+from contracts.exposition import family, histograms
 from contracts.histogram import Histogram
 from contracts.names import MARTS
 from orchestration.sensors.sensor_ticks import ENDED, SensorState, running_sensors
@@ -30,6 +30,8 @@ from orchestration.sensors.sensor_ticks import ENDED, SensorState, running_senso
 _OVERLAP: Final = timedelta(minutes=3)
 # A check that nobody evaluated for so long is not in the code any more.
 _FORGOTTEN: Final = timedelta(days=7)
+_FAILED: Final = AssetCheckExecutionRecordStatus.FAILED.value
+_DONE: Final = (AssetCheckExecutionRecordStatus.SUCCEEDED.value, _FAILED)
 
 
 class DagsterLook:
@@ -47,6 +49,7 @@ class DagsterLook:
         self._instance: dg.DagsterInstance | None = None
         self._runs = RunEnds()
         self._ticks = TickEnds()
+        self._checks = Checks()
 
     def __call__(self) -> list[Family]:
         """Return what the instance says.
@@ -78,7 +81,8 @@ class DagsterLook:
         heartbeats = instance.get_daemon_heartbeats().values()
         yield family(metrics.DAEMON_AGE, {(one.daemon_type,): _age(now, one.timestamp) for one in heartbeats})
         yield family(metrics.TICK_AGE, {(name,): _age(now, stamp) for name, (_, stamp) in sensors.items()})
-        yield from _checks(instance, now)
+        self._checks.take(instance, now)
+        yield from self._checks.families(now)
         yield family(metrics.BUILD_AGE, _builds(instance, now))
 
 
@@ -146,41 +150,46 @@ class TickEnds:
         yield family(metrics.TICKS, self._ends)
 
 
+class Checks:
+    """Knows the latest outcome of each check, also of one that is being evaluated again."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[str, str], tuple[bool, datetime]] = {}
+
+    def take(self, instance: dg.DagsterInstance, now: datetime) -> None:
+        """Take in what was evaluated since the last time."""
+        storage = instance.event_log_storage
+        if not isinstance(storage, SqlEventLogStorage):
+            return
+        table = AssetCheckExecutionsTable.c
+        # Answered by an index alone; the rows themselves are kilobytes each, and there are very many.
+        latest = select(func.max(table.id)).group_by(table.asset_key, table.check_name)
+        columns = (table.asset_key, table.check_name, table.execution_status, table.evaluation_event_timestamp)
+        with storage.index_connection() as connection:
+            rows: Iterable[Any] = connection.execute(select(*columns).where(table.id.in_(latest))).all()
+        for asset, check, status, at in rows:
+            if status in _DONE:
+                self._outcomes[asset, check] = status == _FAILED, at.replace(tzinfo=UTC)
+        self._outcomes = {name: one for name, one in self._outcomes.items() if now - one[1] < _FORGOTTEN}
+
+    def families(self, now: datetime) -> Iterator[Family]:
+        """Yield the three metrics."""
+        failing = [name for name, (failed, _) in self._outcomes.items() if failed]
+        passed = len(self._outcomes) - len(failing)
+        yield family(metrics.CHECKS, {("passed",): passed, ("failed",): len(failing)})
+        yield family(metrics.FAILING, {(_dotted(asset), check): 1.0 for asset, check in failing})
+        newest = max((at for _, at in self._outcomes.values()), default=None)
+        yield family(metrics.EVALUATION_AGE, {} if newest is None else {(): _age(now, newest.timestamp())})
+
+
+def _dotted(asset: str) -> str:
+    key = dg.AssetKey.from_db_string(asset)
+    return ".".join(key.path) if key else asset
+
+
 def _unfinished(instance: dg.DagsterInstance) -> Counter[tuple[str, ...]]:
     runs = instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
     return Counter((run.job_name, run.status.value) for run in runs)
-
-
-def _checks(instance: dg.DagsterInstance, now: datetime) -> Iterator[Family]:
-    storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
-        return
-    table = AssetCheckExecutionsTable.c
-    done = [AssetCheckExecutionRecordStatus.SUCCEEDED.value, AssetCheckExecutionRecordStatus.FAILED.value]
-    oldest = (now - _FORGOTTEN).astimezone(UTC).replace(tzinfo=None)
-    is_done = (table.execution_status.in_(done), table.evaluation_event_timestamp > oldest)
-    latest = select(func.max(table.id)).where(*is_done).group_by(table.asset_key, table.check_name)
-    columns = (table.asset_key, table.check_name, table.execution_status, table.evaluation_event_timestamp)
-    with storage.index_connection() as connection:
-        rows = connection.execute(select(*columns).where(table.id.in_(latest))).all()
-    yield from _check_families(rows, now)
-
-
-def _check_families(rows: Iterable[Any], now: datetime) -> Iterator[Family]:
-    outcomes: Counter[tuple[str, ...]] = Counter({("passed",): 0, ("failed",): 0})
-    failing: dict[tuple[str, ...], float] = {}
-    newest = None
-    for asset, check, status, at in rows:
-        failed = status == AssetCheckExecutionRecordStatus.FAILED.value
-        outcomes["failed" if failed else "passed",] += 1
-        newest = max(at, newest or at)
-        key = dg.AssetKey.from_db_string(asset)
-        if failed and key is not None:
-            failing[".".join(key.path), check] = 1.0
-    yield family(metrics.CHECKS, outcomes)
-    yield family(metrics.FAILING, failing)
-    age: Series = {} if newest is None else {(): _age(now, newest.replace(tzinfo=UTC).timestamp())}
-    yield family(metrics.EVALUATION_AGE, age)
 
 
 def _builds(instance: dg.DagsterInstance, now: datetime) -> dict[tuple[str, ...], float]:
