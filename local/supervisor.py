@@ -108,8 +108,8 @@ class Supervisor:
             self._reaper.wait(15)
 
     def memory(self) -> dict[str, float]:
-        """Return resident megabytes by service, each with all its children."""
-        return {name: _resident(running.pid) for name, running in self.running.items()}
+        """Return megabytes by service, each with all its children."""
+        return {name: _megabytes(running.pid) for name, running in self.running.items()}
 
     def _restart(self, running: RunningService, state: _Restart) -> None:
         state.due = None
@@ -136,13 +136,15 @@ class Supervisor:
             time.sleep(0.05)
 
 
-def _resident(pid: int | None) -> float:
+def _megabytes(pid: int | None) -> float:
+    """Return the memory of a process and all below it; a page that forked processes share counts once."""
     total = 0
     try:
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             try:
-                total += process.memory_info().rss
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.rss)  # only Linux tells what is shared
             except psutil.NoSuchProcess:
                 continue
     except psutil.NoSuchProcess:

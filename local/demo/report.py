@@ -39,8 +39,8 @@ class DemoReport:
     spike_to_alert_s: float = math.nan
     history_seconds: float = 0.0
     live_seconds: float = 0.0
-    rss_max_mb: dict[str, float] = field(default_factory=dict)
-    rss_max_total_mb: float = 0.0
+    memory_max_mb: dict[str, float] = field(default_factory=dict)
+    memory_max_total_mb: float = 0.0
 
     def _freshness(self) -> str:
         if math.isnan(self.freshness_p95_s):
@@ -76,7 +76,7 @@ class DemoReport:
     def summary(self) -> list[str]:
         """Return the lines of the closing summary."""
         marts = ", ".join(f"{name} {count:,}" for name, count in self.rows.items())
-        services = ", ".join(f"{name} {size:.0f}" for name, size in self.rss_max_mb.items())
+        services = ", ".join(f"{name} {size:.0f}" for name, size in self.memory_max_mb.items())
         lines = [
             f"produced {self.events_produced:,}  raw {self.raw_rows:,}  dead letters {self.dead_letters:,}",
             f"missing {self.missing}  duplicated {self.duplicated} (against the producer's own record)",
@@ -84,7 +84,7 @@ class DemoReport:
             f"materializations {self.materializations}, check evaluations {self.check_evaluations}",
             f"runs waiting at most {self.runs_waiting_max}; a run ends {self.run_p95_s} s after its request (p95)",
             self._freshness(),
-            f"memory: {self.rss_max_total_mb:.0f} MB at most (target {_MEMORY:.0f}): {services}",
+            f"memory: {self.memory_max_total_mb:.0f} MB at most (target {_MEMORY:.0f}): {services}",
         ]
         if self.spike_item:
             outcome = self._alerted()

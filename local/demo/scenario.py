@@ -190,8 +190,8 @@ class Demo:
     def _sample_memory(self) -> None:
         sizes = self._launched.supervisor.memory()
         for name, size in sizes.items():
-            self.report.rss_max_mb[name] = max(size, self.report.rss_max_mb.get(name, 0.0))
-        self.report.rss_max_total_mb = max(round(sum(sizes.values()), 1), self.report.rss_max_total_mb)
+            self.report.memory_max_mb[name] = max(size, self.report.memory_max_mb.get(name, 0.0))
+        self.report.memory_max_total_mb = max(round(sum(sizes.values()), 1), self.report.memory_max_total_mb)
 
     def _print_status(self) -> bool:
         progress, cadence = self._progress(), self._cadence.summary()
