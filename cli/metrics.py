@@ -12,6 +12,7 @@ import typer
 from cli.up import interrupt_on_sigterm, say
 from contracts.logs import configure_logs
 from contracts.settings import Settings, load_settings
+from local.launch import as_running
 from local.prometheus import Addresses, prometheus_service
 from local.stack import Stack
 from local.supervisor import Supervisor
@@ -31,7 +32,7 @@ def metrics(
     ] = False,
 ) -> None:
     """Serve what Kafka, ClickHouse and Dagster say about the platform at /metrics; Ctrl-C stops it."""
-    settings = load_settings()
+    settings = as_running(load_settings())
     configure_logs(settings)
     # Dagster's storage says at each opening which kind of database it is.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
 from contracts.clickhouse import connect
 from contracts.errors import UserError
+from contracts.settings import Settings
 from local.service import Service
 from local.stack import Stack
 from local.supervisor import Supervisor
@@ -22,6 +23,8 @@ from sql.migrate import apply_roles, migrate
 from streaming.kafka.topics import ensure_topic
 
 Say = Callable[[str], None]
+# What a stack may have chosen itself.
+_OWN: Final = ("kafka_broker_url", "kafka_topic")
 
 
 class Launched:
@@ -150,3 +153,12 @@ def read_state(home: Path) -> dict[str, Any] | None:
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
     return state if any("millrace" in word or "cli" in word for word in command) else None
+
+
+def as_running(settings: Settings) -> Settings:
+    """Return the settings with broker and topic of the stack that runs on MILLRACE_HOME; as they are when none does.
+
+    The built-in broker listens wherever there is room, and its topic is named anew at each start.
+    """
+    state = read_state(settings.millrace_home)
+    return settings.model_copy(update={name: state[name] for name in _OWN}) if state else settings

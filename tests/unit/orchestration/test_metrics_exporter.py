@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +15,10 @@ from prometheus_client.core import Metric as Family
 
 from contracts import platform_metrics as metrics
 from contracts.clock import SystemClock
-from contracts.errors import RetryLater
+from contracts.errors import RetryLater, UserError
 from contracts.exposition import family
+from contracts.settings import Settings
+from orchestration.metrics.endpoint import exporting, worker_targets
 from orchestration.metrics.exporter import Exporter, Look
 
 
@@ -86,3 +91,31 @@ def test_a_bug_in_one_look_is_logged_with_its_place_and_costs_no_scrape(
     found = collected(exporter)
     assert found["millrace_metrics_source_up"] == {("dagster",): 0, ("clickhouse",): 1}
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_prometheus_finds_the_workers_that_run_or_died_and_not_those_that_left(tmp_path: Path) -> None:
+    states = {
+        "ingest-1": {"state": "running", "endpoint": "http://127.0.0.1:9464"},
+        "ingest-2": {"state": "waiting", "endpoint": "http://[::1]:9465"},
+        "left": {"state": "stopping", "endpoint": "http://127.0.0.1:9466"},
+        "silent": {"state": "running", "endpoint": None},
+    }
+    (tmp_path / "ingest").mkdir()
+    for name, state in states.items():
+        (tmp_path / "ingest" / f"{name}.json").write_text(json.dumps(state))
+    (tmp_path / "ingest" / "half.json").write_text('{"state": "run')
+    assert worker_targets(Settings(_env_file=None, millrace_home=tmp_path)) == [
+        {"targets": ["127.0.0.1:9464"], "labels": {"worker": "ingest-1"}},
+        {"targets": ["[::1]:9465"], "labels": {"worker": "ingest-2"}},
+    ]
+
+
+def test_a_port_that_is_taken_is_one_line_that_names_the_setting(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = Settings(_env_file=None, metrics_port=port)
+        said = rf"METRICS_PORT, METRICS_HOST: port {port} of 127.0.0.1 cannot be opened \(.*\); choose another$"
+        with pytest.raises(UserError, match=said), exporting(settings, tmp_path):
+            pass
