@@ -38,6 +38,17 @@ _REASONS: Final = {
     "Connection reset by peer": "it ended the connection",
     "without response": "it ended the connection",
 }
+# What stands around the server's own words: the client's, and the server's version.
+_NOISE: Final = re.compile(
+    r"Received ClickHouse exception, code: \d+, server response: |\bCode: \d+\. |DB::Exception: "
+    r"|\(version [^()]*(\([^()]*\))?\)|\(for url [^)]*\)"
+)
+_NO_TABLE: Final = "`millrace migrate` makes the tables of raw and ops, and a run of the marts those of marts"
+_HINTS: Final = {
+    **dict.fromkeys((60, 81), _NO_TABLE),
+    **dict.fromkeys((192, 193, 194, 516), "look at CLICKHOUSE_USER and CLICKHOUSE_PASSWORD"),
+    497: "docs/security.md says which role may do what",
+}
 _CODE = re.compile(r"\b[Cc]ode:? (\d+)")
 
 
@@ -113,10 +124,11 @@ def _where_and_why(text: str) -> str:
 
 
 def _mapped(error: ClickHouseError) -> RetryLater | Permanent:
-    text = " ".join(str(error).split())[:500]
+    text = " ".join(_NOISE.sub("", str(error)).split())[:500]
     code = server_code(error)
     if code is None:  # no answer from the server: the connection was refused, cut or timed out
         return RetryLater(f"ClickHouse cannot be reached{_where_and_why(text)}")
     if code in _PASSING:
-        return RetryLater(f"ClickHouse is busy: {text}")
-    return Permanent(f"ClickHouse refused: {text}")
+        return RetryLater(f"ClickHouse is busy (code {code}): {text}")
+    hint = _HINTS.get(code)
+    return Permanent(f"ClickHouse refused (code {code}): {text}{f' ({hint})' if hint else ''}")

@@ -59,7 +59,7 @@ def read_rows(path: Path, mapping: Mapping) -> Rows:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be read as {mapping.file}: {reason}") from error
     missing = mapping.columns() - set(rows.table.columns)
-    if missing and rows.read and rows.table.width > 0:
+    if missing:
         raise UserError(f"{path}: has no column {', '.join(sorted(missing))}; is it the right --format?")
     return rows
 
@@ -116,7 +116,10 @@ def _parsed(stream: Iterable[bytes], mapping: Mapping, columns: list[str]) -> _P
 def _csv(stream: Iterable[bytes], encoding: str, columns: list[str]) -> _Parsed:
     # Bytes that are not text in this encoding survive as surrogates, so that only their row is refused.
     reader = csv.reader((line.decode(encoding, "surrogateescape") for line in stream), strict=False)
-    columns.extend(name.removeprefix("\ufeff") for name in next(reader, []))
+    names = next(reader, [])
+    if not names or not _is_text("".join(names)):
+        raise LookupError(f"its first line is not the names of its columns in {encoding}")
+    columns.extend(name.removeprefix("\ufeff") for name in names)
     width = len(columns)
     for row in reader:
         if not row:

@@ -227,3 +227,17 @@ def test_a_broken_mapping_is_refused_with_what_is_wrong(text: str, named: str, t
 @pytest.mark.parametrize("name", known())
 def test_every_shipped_mapping_is_valid(name: str) -> None:
     assert load_mapping(name).description
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "its first line is not the names of its columns"),
+        (b"\xff\xfe\x00\x01", "its first line is not the names of its columns"),
+        (b"a,b\n", "has no column"),
+    ],
+)
+def test_a_file_without_the_columns_is_refused_in_one_line(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        read_rows(tmp_path / "log.csv", load_mapping("online-retail"))
