@@ -2,7 +2,7 @@
 SELECT
     incidents.fingerprint AS fingerprint,
     incidents.title AS title,
-    -- A failed run says all that its models said; its first line is what they came to.
+    -- A failed run says all that its models said, and its first line what they came to.
     substringUTF8(splitByChar('\n', incidents.summary)[1], 1, 300) AS summary,
     incidents.severity AS severity,
     incidents.owner AS owner,
