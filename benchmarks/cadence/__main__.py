@@ -36,7 +36,7 @@ Figures = dict[str, dict[str, Any]]
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cadences", default="5:12,15:8,60:4", help="seconds:runs, one or more")
+    parser.add_argument("--cadences", default="5:6,15:6,60:3", help="seconds:runs, one or more")
     parser.add_argument("--ways", default="stock,millrace", help="which of stock,millrace")
     parser.add_argument("--history", type=int, default=1_000_000, help="events that are there before")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes of the whole path afterwards")
@@ -71,9 +71,8 @@ def compare(folder: Path, ways: list[str], cadences: list[Cadence], history: int
             migrate(client, settings)
         feed = Feed(settings, RATE)
         feed.history(history)
-        process = psutil.Process(server.pid)
         with feed:
-            figures = {name: _way(name, folder, settings, process, cadences) for name in ways}
+            figures = {name: _way(name, folder, settings, server, cadences) for name in ways}
     finally:
         server.kill()
     return {"ways": figures, **summary(figures)}
@@ -97,7 +96,8 @@ def summary(figures: dict[str, Figures]) -> dict[str, float | None]:
     }
 
 
-def _way(name: str, folder: Path, settings: Settings, clickhouse: psutil.Process, cadences: list[Cadence]) -> Figures:
+def _way(name: str, folder: Path, settings: Settings, clickhouse: RunningService, cadences: list[Cadence]) -> Figures:
+    process = psutil.Process(clickhouse.pid)
     with connect(settings) as client:
         drop_models(client)
     found: Figures = {}
@@ -107,7 +107,9 @@ def _way(name: str, folder: Path, settings: Settings, clickhouse: psutil.Process
         for cadence in cadences:
             sys.stdout.write(f"{name}: a run every {cadence.seconds:g} s, {cadence.runs} times\n")
             sys.stdout.flush()
-            found[f"{cadence.seconds:g}"] = measure(server, clickhouse, cadence)
+            found[f"{cadence.seconds:g}"] = measure(server, process, cadence)
+            if clickhouse.exit_code is not None:
+                raise SystemExit(f"ClickHouse ended with code {clickhouse.exit_code}: {clickhouse.last_line()}")
     return found
 
 
