@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 from dashboard.pages import PAGES
 from local.paths import ROOT
@@ -42,7 +42,12 @@ def take(browser: Browser, url: str, target: Path, is_dark: bool, is_phone: bool
     """Take one picture."""
     context = browser.new_context(viewport=_PHONE if is_phone else _WIDE, color_scheme="dark" if is_dark else "light")
     page = context.new_page()
-    page.goto(url)
+    try:
+        page.goto(url)
+    except Error as error:
+        raise SystemExit(
+            f"nothing answers at {url}; start `make demo` first: {error.message.splitlines()[0]}"
+        ) from None
     page.wait_for_timeout(_SETTLE_MILLISECONDS)
     page.screenshot(path=target)
     context.close()
