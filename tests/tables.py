@@ -14,8 +14,9 @@ def empty_raw(client: Client) -> None:
 
 
 def drop_models(client: Client) -> None:
-    """Drop what dbt made, and how far it had come."""
+    """Drop what dbt made, how far it had come, and what was reckoned from it."""
     for database in ("staging", "intermediate", "marts"):
         client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
         client.command(f"CREATE DATABASE {database}")
-    client.command("TRUNCATE TABLE ops.model_watermarks")
+    for table in ("ops.model_watermarks", "ops.experiment_results"):
+        client.command(f"TRUNCATE TABLE {table}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,17 +17,6 @@ Rows = dict[str, list[tuple[Any, ...]]]
 def contents(client: Client) -> Rows:
     """Return the rows of every mart, sorted."""
     return {mart: sorted(client.query(f"SELECT * FROM marts.{mart}").result_rows, key=repr) for mart in MARTS}
-
-
-_REBUILT: dict[str, Rows] = {}
-
-
-def rebuilt(client: Client, run: Callable[..., None], events: str) -> Rows:
-    """Return the marts of a full rebuild; made once for all tests whose raw holds the `events` of that name."""
-    if events not in _REBUILT:
-        run("--full-refresh")
-        _REBUILT[events] = contents(client)
-    return _REBUILT[events]
 
 
 def assert_same(client: Client, mart: str, expected: pl.DataFrame) -> None:
