@@ -96,9 +96,9 @@ def landed_days(
     """Fold what landed on the run's days into the marts once more, a million events at a time.
 
     Raises:
-        RetryLater: ClickHouse is away, or its merges do not keep up.
+        RetryLater: ClickHouse is away.
         UserError: a day is in the archive only.
-        dagster.Failure: a model failed.
+        dagster.Failure: a model failed, or ClickHouse's merges do not keep up.
     """
     days = sorted(date.fromisoformat(key) for key in context.partition_keys)
     _refuse_archived(clickhouse, days)
