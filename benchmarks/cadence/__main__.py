@@ -102,7 +102,7 @@ def _way(name: str, folder: Path, settings: Settings, clickhouse: RunningService
         drop_models(client)
     found: Figures = {}
     with running(WAYS[name], folder, settings) as server:
-        warm(server)
+        warm(server)  # this run builds the history, the next one finds what stays warm
         warm(server)
         for cadence in cadences:
             sys.stdout.write(f"{name}: a run every {cadence.seconds:g} s, {cadence.runs} times\n")

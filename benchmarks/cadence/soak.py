@@ -25,6 +25,8 @@ _SAMPLE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
 # Of a run's samples: what is compared is the mean of the second tenth with that of the last.
 _PIECES: Final = 10
+# So many events a second are 170 million a day: no shop's twenty thousand users, the simulator's default, send them.
+_USERS: Final = 500_000
 
 
 def soak(home: Path, minutes: float, rate: int) -> dict[str, Any]:
@@ -48,7 +50,9 @@ def _measure(launched: Launched, minutes: float, rate: int) -> dict[str, Any]:
     probe = FreshnessProbe(lambda: connect(stack.settings))
     probe.start()
     seconds = minutes * 60
-    launched.supervisor.start(stack.job("simulator", "produce", "--rate", str(rate), "--duration", f"{seconds:g}"))
+    launched.supervisor.start(
+        stack.job("simulator", "produce", "--rate", str(rate), "--users", str(_USERS), "--duration", f"{seconds:g}")
+    )
     began = datetime.now(UTC)
     cadence = Cadence(stack.home / "dagster", began)
     sizes: dict[str, list[float]] = {"daemon": [], "code_server": []}

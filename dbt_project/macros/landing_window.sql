@@ -1,14 +1,15 @@
 {# The rows a run has to look at: what landed since this model last succeeded.
 
-   `landed()` writes this run's window to ops.model_windows and renders it as a condition on a relation
-   with the landing columns. The window ends at raw's newest row for the first model, and where all the models it
-   names have come to for those that read others. Offsets are the cursor; `since` only lets ClickHouse skip old parts.
+   `open_windows()` writes the windows of all models of a run to ops.model_windows before the first of them begins, and
+   `landed()` renders a model's own as a condition on a relation with the landing columns. The window ends at raw's newest
+   row for the first model; those that read others get as far as these will have come, or, of those that are not in the
+   run, have come. Offsets are the cursor; `since` only lets ClickHouse skip old parts, and is the same for the whole run.
    Recomputing what was computed before is harmless, so a window may be read twice, never skipped. When the rows
    above the watermark landed stands in raw's ledger, to the minute: a stamp says when a worker closed its batch, and
    an insert that was repeated through a long outage becomes visible hours after it.
 
    The first model takes `run_events` at most, so that a rebuild, or a run after a long pause, needs no more memory
-   than any other; the rest is for the next run. `since` then stays, because rows behind it are still to come.
+   than any other; the rest is for the next run. `seen_until` then stays, because rows behind it are still to come.
 
    With `landed_from` and `landed_until` a run looks again at what landed between them, and leaves the watermarks where
    they are: models of events at just that, models of what those made at all that changed since, because a row is
@@ -21,7 +22,7 @@
     {%- for upstream in varargs -%}
         {%- do ref(upstream) -%}
     {%- endfor -%}
-    {%- if not execute -%} true
+    {%- if not execute or flags.WHICH not in ['run', 'build'] -%} true
     {%- elif var('landed_from') -%}
         {%- if not is_incremental() -%}
             {{ exceptions.raise_compiler_error(model.name ~ " is not built yet: run dbt without landed_from first") }}
@@ -36,11 +37,10 @@
             {#- A rebuild begins from nothing, also in what it remembers: the highest offset wins there. -#}
             {%- do run_query("delete from ops.model_watermarks where model = '" ~ model.name ~ "'") -%}
         {%- endif -%}
-        {%- do run_query(_open_window(varargs)) -%}
         {%- set windows = run_query(_read_window()).rows -%}
         {%- if windows | length == 0 -%} false
         {%- else -%}
-        ingested_at >= toDateTime64('{{ run_query(_since(windows)).rows[0][0] }}', 3, 'UTC')
+        ingested_at >= toDateTime64('{{ windows[0].since }}', 3, 'UTC')
         and ({% for topic in windows | map(attribute='kafka_topic') | unique -%}
             {%- set mine = windows | selectattr('kafka_topic', 'equalto', topic) | list -%}
             {%- set partitions = mine | map(attribute='kafka_partition') | join(', ') -%}
@@ -89,57 +89,137 @@
     having max(high) >= 0
 {%- endmacro %}
 
-{% macro _open_window(upstreams) -%}
-    insert into ops.model_windows (invocation_id, model, kafka_topic, kafka_partition, low, high, seen_until)
-    with rewound.run != '' and rewound.ended_at + interval 10 second >= landing.seen_before as is_pending
-    select
-        '{{ invocation_id }}', '{{ model.name }}', landing.kafka_topic, landing.kafka_partition,
-        least(any(landing.low), min(if(is_pending, toInt64(rewound.first_offset) - 1, landing.low))),
-        any(landing.high),
-        any(landing.seen_until)
-    from ({{ _landing(upstreams) }}) as landing
-    left join ({{ _rewinds() }}) as rewound
-        on landing.kafka_topic = rewound.kafka_topic and landing.kafka_partition = rewound.kafka_partition
-    group by landing.kafka_topic, landing.kafka_partition
+{# For on-run-start: the statement that opens the windows of the run's models. #}
+{% macro open_windows() -%}
+    {%- if execute and flags.WHICH in ['run', 'build'] and not var('landed_from') -%}
+        {%- set reads = _models_by_landing() -%}
+        {%- set chosen = [] -%}
+        {%- for id in selected_resources if id.split('.')[-1] in reads -%}
+            {%- do chosen.append(id.split('.')[-1]) -%}
+        {%- endfor -%}
+        {%- set pairs = [] -%}
+        {%- for model in chosen -%}
+            {%- for source in _sources(model, reads, chosen) -%} {%- do pairs.append((model, source)) -%} {%- endfor -%}
+        {%- endfor -%}
+        {%- set lows = run_query(
+            "select kafka_topic, kafka_partition, min(low) as low from (" ~ _windows(pairs) ~ ") group by all"
+        ).rows if pairs else [] -%}
+        {%- if lows -%}
+            insert into ops.model_windows
+                (invocation_id, model, kafka_topic, kafka_partition, low, high, seen_until, since)
+            select
+                '{{ invocation_id }}', windows.*, toDateTime64('{{ run_query(_since(lows)).rows[0][0] }}', 3, 'UTC')
+            from ({{ _windows(pairs) }}) as windows
+        {%- endif -%}
+    {%- endif -%}
 {%- endmacro %}
 
-{% macro _landing(upstreams) -%}
+{# The models that read by landing, each with those among them that it reads. #}
+{% macro _models_by_landing() -%}
+    {%- set models, reads = {}, {} -%}
+    {%- for id, node in graph.nodes.items() if node.resource_type == 'model' and 'landed(' in node.raw_code -%}
+        {%- do models.update({id: node.name}) -%}
+    {%- endfor -%}
+    {%- for id, name in models.items() -%}
+        {%- set upstreams = [] -%}
+        {%- for upstream in graph.nodes[id].depends_on.nodes if upstream in models -%}
+            {%- do upstreams.append(models[upstream]) -%}
+        {%- endfor -%}
+        {%- do reads.update({name: upstreams}) -%}
+    {%- endfor -%}
+    {{ return(reads) }}
+{%- endmacro %}
+
+{# Whose watermarks say how far a model can come in a run of `chosen`; empty is raw itself. #}
+{% macro _sources(model, reads, chosen) -%}
+    {%- set found = [] -%}
+    {%- for upstream in reads[model] -%}
+        {%- for source in (_sources(upstream, reads, chosen) if upstream in chosen else [upstream]) if source not in found -%}
+            {%- do found.append(source) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found or ['']) }}
+{%- endmacro %}
+
+{# Of each model and partition: above which offset, up to which, and what will then have been seen. #}
+{% macro _windows(pairs) -%}
+    with rewound.run != '' and rewound.ended_at + interval 10 second >= reach.seen_before as is_pending
     select
-        newest.kafka_topic as kafka_topic,
-        newest.kafka_partition as kafka_partition,
-        if({{ 1 if is_incremental() else 0 }} and mine.model != '', toInt64(mine.kafka_offset), -1) as low,
-        {% if not upstreams -%}
-        least(toInt64(newest.kafka_offset), greatest(low, newest.lowest - 1) + newest.share) as high,
-        high < toInt64(newest.kafka_offset) as is_cut,
-        {%- else -%}
-        toInt64(newest.kafka_offset) as high,
-        false as is_cut,
-        {%- endif %}
-        mine.since as seen_before,
-        if(is_cut, mine.since, newest.seen_until) as seen_until
+        reach.model, reach.kafka_topic, reach.kafka_partition,
+        least(any(reach.low), min(if(is_pending, toInt64(rewound.first_offset) - 1, reach.low))) as low,
+        any(reach.high) as high,
+        any(reach.seen_until) as seen_until
     from (
-        {% if upstreams -%}
-        select kafka_topic, kafka_partition, min(mark.kafka_offset) as kafka_offset, min(mark.since) as seen_until
-        from ops.model_watermarks as mark final
-        where model in ('{{ upstreams | join("', '") }}')
-        group by kafka_topic, kafka_partition
-        having count() = {{ upstreams | length }}
-        {%- else -%}
+        select
+            plan.model as model, source.kafka_topic as kafka_topic, source.kafka_partition as kafka_partition,
+            any({{ _own_low('mine') }}) as low,
+            min(source.high) as high,
+            min(source.seen_until) as seen_until,
+            any(mine.since) as seen_before
+        from (select arrayJoin({{ pairs }}::Array(Tuple(model String, source String))) as pair, pair.1 as model, pair.2 as name)
+            as plan
+        inner join ({{ _reached(pairs) }}) as source on plan.name = source.name
+        left join (select * from ops.model_watermarks final) as mine
+            on plan.model = mine.model and source.kafka_topic = mine.kafka_topic
+                and source.kafka_partition = mine.kafka_partition
+        group by model, kafka_topic, kafka_partition
+        having count() = countEqual({{ pairs | map(attribute=0) | list }}, model)
+    ) as reach
+    left join ({{ _rewinds() }}) as rewound
+        on reach.kafka_topic = rewound.kafka_topic and reach.kafka_partition = rewound.kafka_partition
+    group by all
+{%- endmacro %}
+
+{# The model's own watermark; a table that is not there or is made anew begins before the first offset. #}
+{% macro _own_low(mine) -%}
+    {%- if flags.FULL_REFRESH -%} toInt64(-1)
+    {%- else -%}
+    if(
+        {{ mine }}.model != '' and {{ mine }}.model in (
+            select name from system.tables where database = '{{ (graph.nodes.values() | selectattr('name', 'equalto', 'int_events') | first).schema }}'
+                and engine like '%MergeTree'
+        ),
+        toInt64({{ mine }}.kafka_offset), -1
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{# How far each source has come: raw, of which the first model takes so many rows at most, and watermarks. #}
+{% macro _reached(pairs) -%}
+    {%- set from_raw = '' in pairs | map(attribute=1) -%}
+    {%- set names = pairs | map(attribute=1) | reject('equalto', '') | unique | list -%}
+    {%- if from_raw %}
+    select
+        '' as name, newest.kafka_topic as kafka_topic, newest.kafka_partition as kafka_partition,
+        least(
+            toInt64(newest.kafka_offset),
+            greatest(if(first.kafka_topic = '', -1, first.low), newest.lowest - 1) + newest.share
+        ) as high,
+        if(high < toInt64(newest.kafka_offset), first.since, now64(3, 'UTC')) as seen_until
+    from (
         select *, greatest(1, intDiv({{ var('run_events') }}, count() over ())) as share
         from (
             select
-                kafka_topic,
-                kafka_partition,
+                kafka_topic, kafka_partition,
                 max(days.newest) as kafka_offset,
-                toInt64(min(days.oldest)) as lowest,
-                now64(3, 'UTC') as seen_until
+                toInt64(min(days.oldest)) as lowest
             from ({{ _landed_by('toDate') }}) as days
             group by kafka_topic, kafka_partition
         )
-        {%- endif %}
     ) as newest
-    left join (select * from ops.model_watermarks final where model = '{{ model.name }}') as mine
-        on newest.kafka_topic = mine.kafka_topic and newest.kafka_partition = mine.kafka_partition
+    left join (
+        select kafka_topic, kafka_partition, since, {{ _own_low('mark') }} as low
+        from ops.model_watermarks as mark final
+        where model = 'int_events'
+    ) as first
+        on newest.kafka_topic = first.kafka_topic and newest.kafka_partition = first.kafka_partition
+    {%- endif %}
+    {{ 'union all' if from_raw and names }}
+    {%- if names %}
+    select model as name, kafka_topic, kafka_partition, toInt64(kafka_offset) as high, since as seen_until
+    from ops.model_watermarks final
+    where model in {{ sql_texts(names) }}
+    {%- endif %}
 {%- endmacro %}
 
 {# The stretches of each rewind; one that has not ended, or died, is always still to come. #}
@@ -154,7 +234,7 @@
 {%- endmacro %}
 
 {% macro _read_window() -%}
-    select kafka_topic, kafka_partition, max(low) as low, max(high) as high
+    select kafka_topic, kafka_partition, max(low) as low, max(high) as high, toString(max(since)) as since
     from ops.model_windows
     where model = '{{ model.name }}' and invocation_id = '{{ invocation_id }}'
     group by kafka_topic, kafka_partition

@@ -79,7 +79,7 @@ class InProcessDbt(dg.ConfigurableResource[None]):
     def invoke(
         self, command: str, arguments: Sequence[str] = (), log: logging.Logger | None = None, *, alone: bool = False
     ) -> list[NodeResult]:
-        """Run `dbt command` and return what became of each node, in the order in which they ended.
+        """Run `dbt command` and return what became of each node, in the order in which they ended; of hooks, failures.
 
         Args:
             command: dbt's.
@@ -108,7 +108,8 @@ class InProcessDbt(dg.ConfigurableResource[None]):
         results: Any = answer.result
         if log is not None and said:
             log.info("\n".join([f"dbt {command}:", *said]))
-        return [_node_result(one, str(results.args.get("invocation_id", ""))) for one in results.results]
+        told = [one for one in results.results if one.node.resource_type != "operation" or one.status != "success"]
+        return [_node_result(one, str(results.args.get("invocation_id", ""))) for one in told]
 
 
 def _listener(said: list[str]) -> Callable[[Any], None]:

@@ -194,15 +194,15 @@ def test_when_the_spike_is_explained_the_message_turns_green(stack: Stack) -> No
 
 def test_a_broken_model_fails_its_run_with_the_reason_and_the_next_run_works(stack: Stack) -> None:
     moment = datetime.now(UTC)
-    stack.client.command("RENAME TABLE ops.model_watermarks TO ops.model_watermarks_away")
+    stack.client.command("ALTER TABLE intermediate.int_events ADD CONSTRAINT broken CHECK user_id = 'nobody'")
     try:
         stack.sell("i1", 1)
         failed = stack.run_after(moment, dg.DagsterRunStatus.FAILURE)
     finally:
-        stack.client.command("RENAME TABLE ops.model_watermarks_away TO ops.model_watermarks")
+        stack.client.command("ALTER TABLE intermediate.int_events DROP CONSTRAINT broken")
     (step,) = stack.instance.all_logs(failed.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     failure = step.dagster_event.step_failure_data.user_failure_data
-    assert "model_watermarks" in failure.description
+    assert "broken" in failure.description
     assert failure.metadata
     assert eventually(lambda: stack.messages("chat.postMessage", f"job {DBT_JOB}"))
     stack.sell("i1", 1)
