@@ -93,6 +93,9 @@ screenshots: setup ## Take the pictures in docs/images: Dagster's of a server of
 	@SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -n 0 -q tests/browser/test_dagster_ui.py
 	@$(BIN)/python -m tests.browser.screenshots
 
+demo-pages: setup ## Drive the dashboard's pages in a browser while `make demo` runs; kills the demo's ClickHouse at the end
+	@$(BIN)/python -m tests.browser.demo_pages
+
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --quiet --output-file requirements.lock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, Page
 from pydantic import SecretStr
 
 from contracts.clickhouse import connect
@@ -22,6 +21,7 @@ from local.clickhouse.config import passwords
 from orchestration.assets.experiment_results import experiment_looks
 from orchestration.resources.clickhouse import ClickHouse
 from tests.browser.axe import faults
+from tests.browser.reading import broken_panels, column, figure, listen
 from tests.browser.world import World, as_dashboard, event, eventually, now, serving, visits
 from tests.dbt_runs import dbt, environment
 from tests.events import Landing
@@ -67,15 +67,7 @@ def world(one_clickhouse: Settings, landing: Landing, tmp_path_factory: pytest.T
 @pytest.fixture
 def complaints(page: Page) -> list[str]:
     """What the browser had to complain about on the page."""
-    found: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            found.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+    return listen(page)
 
 
 def insert_incident(client: Client, fingerprint: str, title: str, state: str) -> None:
@@ -83,26 +75,12 @@ def insert_incident(client: Client, fingerprint: str, title: str, state: str) ->
     client.insert("ops.incidents", [[fingerprint, title, state, "warning", now(), now(), 1]], column_names=names)
 
 
-def figure(page: Page, panel: str, name: str, at: int = 0) -> str:
-    """The value of a figure of a panel, by the name that people read."""
-    cell = page.locator(f"#p-{panel} .figure").filter(has=page.locator("dt", has_text=re.compile(f"^{name}$")))
-    return cell.nth(at).locator("data").get_attribute("value") or ""
-
-
-def column(page: Page, panel: str, number: int) -> list[str]:
-    """The values of a column of a panel's table; the first is 0 and names the row."""
-    cells = page.locator(f"#p-{panel} tbody tr > :nth-child({number + 1})")
-    return [text.strip() for text in cells.all_inner_texts()]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_each_page_opens_without_a_complaint_of_the_browser_or_of_axe_and_fits_a_phone(
     world: World, page: Page, complaints: list[str], name: str
 ) -> None:
     page.goto(f"{world.address}/{name}")
-    page.wait_for_function("document.querySelector('#pause') && !document.querySelector('#pause').hidden")
-    states = page.eval_on_selector_all(".panel", "all => all.map(each => [each.id, each.dataset.state])")
-    assert [state for state in states if state[1] == "error"] == []
+    assert broken_panels(page) == []
     assert page.locator("h1").inner_text() == next(each.title for each in PAGES if each.name == name)
     page.eval_on_selector_all("details", "all => all.forEach(each => each.open = true)")
     assert faults(page) == []
