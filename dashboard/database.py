@@ -28,6 +28,9 @@ BUDGET: Final[Mapping[str, object]] = {
     "do_not_merge_across_partitions_select_final": 1,
 }
 _AT_ONCE: Final = 4
+# Questions that read a whole history have a line of their own, which leaves the processors to the others.
+_SLOW_AT_ONCE: Final = 2
+_SLOW_BUDGET: Final[Mapping[str, object]] = {**BUDGET, "max_threads": 1}
 _FAILURE_SECONDS: Final = 1.0
 _MISSING: Final = frozenset({60, 81})
 _TOO_MUCH: Final = frozenset({158, 159, 160, 241, 307, 396})
@@ -63,6 +66,7 @@ class Database:
         self.settings = settings
         self._clock = clock
         self._answers: Kept[Answer] = Kept(clock, _AT_ONCE)
+        self._slow: Kept[Answer] = Kept(clock, _SLOW_AT_ONCE)
         self._connecting = threading.Lock()
         self._client: Client | None = None
         self._refused: tuple[float, MillraceError] | None = None
@@ -76,14 +80,13 @@ class Database:
 
         def work() -> Answer:
             asked_at = self._clock.now()
-            result = self.run(
-                lambda client: client.query(question.sql, parameters=chosen, settings=_limits(question.name))
-            )
+            result = self.run(lambda client: client.query(question.sql, parameters=chosen, settings=_limits(question)))
             columns = tuple(result.column_names)
             rows = tuple(dict(zip(columns, row, strict=True)) for row in result.result_rows)
             return Answer(columns, rows, asked_at)
 
-        return self._answers.get((question.name, *chosen.items()), question.keep_seconds, work)
+        line = self._slow if question.is_slow else self._answers
+        return line.get((question.name, *chosen.items()), question.keeps(values), work)
 
     def keep(self, key: tuple[object, ...], keep_seconds: float, work: Callable[[], Answer]) -> Future[Answer]:
         """Return what `work` answers, in line with the questions and kept as they are."""
@@ -97,7 +100,7 @@ class Database:
         """
         chosen = question.choose(values)
         source = self.run(
-            lambda client: client.raw_stream(question.sql, parameters=chosen, settings=_limits(question.name), fmt=form)
+            lambda client: client.raw_stream(question.sql, parameters=chosen, settings=_limits(question), fmt=form)
         )
         return iter(lambda: source.read(_BLOCK_BYTES), b"")
 
@@ -139,6 +142,7 @@ class Database:
     def close(self) -> None:
         """Ask nothing more."""
         self._answers.close()
+        self._slow.close()
 
 
 @contextmanager
@@ -160,5 +164,5 @@ def understood_errors() -> Iterator[None]:
         raise
 
 
-def _limits(name: str) -> dict[str, Any]:
-    return {**BUDGET, "log_comment": f"dashboard:{name}"}
+def _limits(question: Question) -> dict[str, Any]:
+    return {**(_SLOW_BUDGET if question.is_slow else BUDGET), "log_comment": f"dashboard:{question.name}"}

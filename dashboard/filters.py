@@ -27,6 +27,7 @@ MOST_ROWS: Final = 100_000
 _LONGEST: Final = 500
 _POINTS: Final = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=12), timedelta(days=1))
 _MOST_POINTS: Final = 200
+_STEP, _LONG_STEP, _LONG = timedelta(minutes=1), timedelta(minutes=10), timedelta(days=1)
 _FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 
 
@@ -60,8 +61,9 @@ class Filters:
 
     @property
     def until(self) -> datetime:
-        """The end of the stretch: the next full minute, so that looks within a minute ask the same."""
-        return self.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        """The end of the stretch: the next full minute, or ten minutes where it is days, so that looks ask alike."""
+        step = _STEP if RANGES[self.range][1] < _LONG else _LONG_STEP
+        return self.now + step - (self.now - _FIRST) % step
 
     @property
     def since(self) -> datetime:

@@ -17,6 +17,7 @@ _FAILURE_SECONDS: Final = 1.0
 # Answers that are kept this long or longer may be shown a while after that, while the next one is on its way.
 _LONG_SECONDS: Final = 5.0
 _OVERTIME: Final = 6.0
+_MOST_OVERTIME_SECONDS: Final = 40.0
 
 T = TypeVar("T")
 
@@ -73,5 +74,6 @@ class Kept(Generic[T]):
         before = entry.before
         if entry.future.done() or before is None or keep_seconds < _LONG_SECONDS:
             return entry
-        is_fair = self._clock.monotonic() - before.began <= keep_seconds * _OVERTIME
+        longest = min(keep_seconds * _OVERTIME, keep_seconds + _MOST_OVERTIME_SECONDS)
+        is_fair = self._clock.monotonic() - before.began <= longest
         return before if is_fair else entry

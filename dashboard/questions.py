@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,11 @@ from typing import Final
 FOLDER: Final = Path(__file__).parent / "questions"
 _PARAMETER: Final = re.compile(r"\{(\w+):[^}]+\}")
 _KEEP: Final = re.compile(r"^-- keep: (\d+) s$", re.MULTILINE)
+_SLOW: Final = re.compile(r"^-- slow$", re.MULTILINE)
 _USUAL_KEEP_SECONDS: Final = 1.0
+# A week's figures change little in a minute: an answer about a stretch serves for a 3,000th of it, at most so long.
+_LONGEST_KEEP_SECONDS: Final = 60.0
+_SHARE: Final = 3_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Question:
         meaning: the sentence at the top of the file.
         sql: with parameters as {name:Type}.
         parameters: their names.
-        keep_seconds: for how long one answer serves everybody who asks the same.
+        keep_seconds: for how long one answer serves everybody who asks the same, at least.
+        is_slow: reads so much that the others should not stand in line behind it.
     """
 
     name: str
@@ -32,10 +38,18 @@ class Question:
     sql: str
     parameters: frozenset[str]
     keep_seconds: float
+    is_slow: bool = False
 
     def choose(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return those of `values` that the question takes."""
         return {name: values[name] for name in sorted(self.parameters)}
+
+    def keeps(self, values: Mapping[str, object]) -> float:
+        """Return for how many seconds an answer to these values serves; longer when it is about a long stretch."""
+        since, until = values.get("since"), values.get("until")
+        if "since" not in self.parameters or not isinstance(since, datetime) or not isinstance(until, datetime):
+            return self.keep_seconds
+        return max(self.keep_seconds, min((until - since).total_seconds() / _SHARE, _LONGEST_KEEP_SECONDS))
 
 
 @cache
@@ -51,8 +65,9 @@ def _read(path: Path) -> Question:
     keep = _KEEP.search(text)
     return Question(
         name=path.stem,
-        meaning=" ".join(line for line in comments if not line.startswith("keep:")),
+        meaning=" ".join(line for line in comments if not line.startswith("keep:") and line != "slow"),
         sql="\n".join(line for line in lines if not line.startswith("--")).strip(),
         parameters=frozenset(_PARAMETER.findall(text)),
         keep_seconds=float(keep.group(1)) if keep else _USUAL_KEEP_SECONDS,
+        is_slow=bool(_SLOW.search(text)),
     )

@@ -73,7 +73,7 @@ def _moves(_: Filters, answers: Answers) -> Markup:
     return table(answers["journey_moves"].rows, columns, "Moves, the most frequent first")
 
 
-_BY_DAY: Final = "Follows time (in whole days) and device; digits in a path stand for one of many."
+_BY_DAY: Final = "The last week of it at most, in whole days; follows device. Digits in a path stand for one of many."
 
 PAGE: Final = Page(
     name="sessions",

@@ -1,5 +1,6 @@
 -- Users who entered the funnel and completed it, by the field that the funnel is broken down by.
 -- keep: 10 s
+-- slow
 SELECT
     breakdown_value AS value, any(breakdown) AS field, uniqExact(user_id) AS entered,
     uniqExactIf(user_id, is_complete) AS completed, completed / entered AS share

@@ -1,5 +1,6 @@
 -- Users who entered the funnel and completed it, by device at the entry.
 -- keep: 10 s
+-- slow
 SELECT
     device_type AS value, any(breakdown) AS field, uniqExact(user_id) AS entered,
     uniqExactIf(user_id, is_complete) AS completed, completed / entered AS share

@@ -1,5 +1,6 @@
 -- Users who entered the funnel by UTC day, and how many of them completed it.
 -- keep: 10 s
+-- slow
 SELECT entry_date, uniqExact(user_id) AS entered, uniqExactIf(user_id, is_complete) AS completed, completed / entered AS share
 FROM marts.fct_funnel_user
 WHERE funnel = {funnel:String} AND NOT is_bot

@@ -1,6 +1,7 @@
 -- Different users who reached each step in the stretch, each counted with the best of their days; and the median time
 -- from the step before.
 -- keep: 10 s
+-- slow
 WITH attempts AS (
     SELECT user_id, furthest_step, step_names, step_times, is_ordered
     FROM marts.fct_funnel_user

@@ -1,5 +1,6 @@
 -- Who came to the chosen step and no further, newest first.
 -- keep: 10 s
+-- slow
 SELECT
     user_id, max(entered_at) AS last_entered, argMax(furthest_at, entered_at) AS stopped_at,
     argMax(device_type, entered_at) AS device, argMax(breakdown_value, entered_at) AS value,

@@ -1,5 +1,6 @@
 -- Sessions by the UTC day on which they began, and how many of them bought; without bots.
 -- keep: 10 s
+-- slow
 SELECT session_date, count() AS sessions, countIf(is_converted) AS buying
 FROM marts.fct_session
 WHERE session_date >= toDate({since:DateTime('UTC')}) AND started_at >= {since:DateTime('UTC')}

@@ -1,5 +1,6 @@
 -- How long sessions last, and how often those that last so long end with a purchase; without bots.
 -- keep: 10 s
+-- slow
 SELECT
     multiIf(events = 1, 0, duration_seconds < 10, 1, duration_seconds < 30, 2, duration_seconds < 60, 3,
         duration_seconds < 180, 4, duration_seconds < 600, 5, duration_seconds < 1800, 6, 7) AS bucket,

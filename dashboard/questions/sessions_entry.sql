@@ -1,5 +1,6 @@
 -- The pages that sessions begin with; digits in a part of the path stand for one of many. Without bots.
 -- keep: 10 s
+-- slow
 SELECT
     replaceRegexpAll(entry_page, '/[^/]*[0-9][^/]*', '/*') AS page,
     count() AS sessions,

@@ -1,5 +1,6 @@
 -- The pages that sessions end with; digits in a part of the path stand for one of many. Without bots.
 -- keep: 10 s
+-- slow
 SELECT
     replaceRegexpAll(exit_page, '/[^/]*[0-9][^/]*', '/*') AS page,
     count() AS sessions,

@@ -1,5 +1,6 @@
 -- Sessions that began in the stretch, without those that look like a bot's.
 -- keep: 10 s
+-- slow
 SELECT
     countIf(NOT is_bot) AS sessions,
     countIf(is_bot) AS bots,

@@ -6,6 +6,7 @@
     engine='ReplacingMergeTree(version)',
     partition_by='toYYYYMM(entry_date)',
     order_by='(funnel_key, entry_date, user_id)',
+    settings=closed_partitions_in_one_part(),
     query_settings={'max_partitions_per_insert_block': 0},
     post_hook=['{{ record_watermark() }}', "{{ record_funnels('int_funnel_steps') }}"]
 ) }}

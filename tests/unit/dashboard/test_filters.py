@@ -21,6 +21,13 @@ def test_looks_within_a_minute_ask_for_the_same_stretch() -> None:
     assert later.parameters() == first.parameters()
 
 
+def test_looks_at_days_ask_for_the_same_stretch_for_ten_minutes() -> None:
+    first = filters({"range": "7d"})
+    assert first.until == datetime(2026, 3, 1, 12, 40, tzinfo=UTC)
+    later = read_filters({"range": "7d"}, NOW + timedelta(minutes=9), tuple(RANGES), "7d")
+    assert later.parameters() == first.parameters()
+
+
 def test_an_unknown_range_is_left_out_and_said() -> None:
     found = filters({"range": "yesterday"})
     assert found.range == "7d"

@@ -68,6 +68,17 @@ def test_an_answer_that_keeps_long_is_shown_while_the_next_is_on_its_way(kept: K
     assert late.result(PATIENCE) == 2
 
 
+def test_an_answer_that_keeps_for_a_minute_is_shown_less_than_two(kept: Kept[int], clock: ManualClock) -> None:
+    work = Counter()
+    assert kept.get("a", 60, work).result(PATIENCE) == 1
+    clock.sleep(101)
+    work.go.clear()
+    late = kept.get("a", 60, work)
+    assert not late.done()
+    work.go.set()
+    assert late.result(PATIENCE) == 2
+
+
 def test_a_failure_is_forgotten_soon(kept: Kept[int], clock: ManualClock) -> None:
     def fail() -> int:
         raise ValueError

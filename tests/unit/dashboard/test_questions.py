@@ -33,6 +33,16 @@ def test_every_panel_has_its_questions_and_every_question_its_use() -> None:
     assert used == set(questions())
 
 
+def test_an_answer_about_a_long_stretch_serves_longer_than_one_about_an_hour() -> None:
+    question = questions()["users_totals"]
+    keeps = {
+        name: question.keeps(Filters({"range": name}, datetime.now(UTC)).parameters()) for name in ("1h", "24h", "30d")
+    }
+    assert keeps["1h"] == question.keep_seconds < keeps["24h"] < keeps["30d"] == 60
+    live = questions()["live_users"]
+    assert live.keeps(Filters({"range": "30d"}, datetime.now(UTC)).parameters()) == live.keep_seconds
+
+
 def test_a_panels_name_is_its_own_on_its_page() -> None:
     for page in PAGES:
         names = [panel.name for panel in page.panels]
