@@ -30,63 +30,61 @@ with touched as (
 
 ),
 
--- The days to recompute: those of the touched ones on which the user entered.
-entries as (
-
-    select funnel_key, user_id, groupUniqArray(event_date) as entry_dates
-    from {{ ref('int_funnel_steps') }} {{ final() }}
-    where {{ is_entry }}
-        and (
-            funnel_key in {{ funnel_keys(to_do.fresh) }}
-            or (funnel_key, event_date, user_id) in (select funnel_key, entry_date, user_id from touched)
-        )
-    group by funnel_key, user_id
-
-),
-
--- An event counts for each of these days that its window can begin on.
-served as (
+people as (
 
     select
-        steps.funnel_key as funnel_key,
-        steps.user_id as user_id,
-        arrayJoin(arrayFilter(
-            day -> day <= event_date and day >= toDate(event_time - {{ minutes }}), entry_dates
-        )) as entry_date,
-        (toUnixTimestamp64Micro(event_time), steps) as event,
-        event_date = entry_date and {{ is_entry }} as is_entry,
-        (toString(device_type), toString(breakdown_value), is_bot_agent) as circumstances
-    from {{ ref('int_funnel_steps') }} as steps {{ final() }}
-    inner join entries on steps.funnel_key = entries.funnel_key and steps.user_id = entries.user_id
-    where steps.funnel_key in {{ funnel_keys(to_do.fresh) }}
+        funnel_key,
+        user_id,
+        groupArray((toUnixTimestamp64Micro(event_time), steps)) as events,
+        groupArrayIf(
+            (toUnixTimestamp64Micro(event_time), (toString(device_type), toString(breakdown_value), is_bot_agent)),
+            {{ is_entry }}
+        ) as entries
+    from {{ ref('int_funnel_steps') }} {{ final() }}
+    where funnel_key in {{ funnel_keys(to_do.fresh) }}
     {% if to_do.followed %}
         or (
-            (steps.funnel_key, event_date) in (
+            (funnel_key, event_date) in (
                 select funnel_key, arrayJoin(arrayMap(
                     day -> entry_date + day, range(intDiv({{ funnel_value('window_minutes', 'UInt32') }} + 1439, 1440) + 1)
                 ))
                 from touched
             )
-            and (steps.funnel_key, steps.user_id) in (select funnel_key, user_id from touched)
+            and (funnel_key, user_id) in (select funnel_key, user_id from touched)
         )
     {% endif %}
+    group by funnel_key, user_id
 
 ),
 
+-- The days to recompute: those of the touched ones on which the user entered.
+days as (
+
+    select
+        *,
+        arrayJoin(arrayDistinct(arrayMap(
+            entry -> toDate(fromUnixTimestamp64Micro(entry.1, 'UTC')), entries
+        ))) as entry_date
+    from people
+    where funnel_key in {{ funnel_keys(to_do.fresh) }}
+        or (funnel_key, entry_date, user_id) in (select funnel_key, entry_date, user_id from touched)
+
+),
+
+-- An event counts for each of these days that its window can begin on.
 histories as (
 
     select
         funnel_key,
         user_id,
         entry_date,
-        arraySort(groupArray(event)) as history,
-        arraySort(groupArrayIf((event.1, circumstances), is_entry)) as entered,
         toUInt8({{ funnel_value('size', 'UInt8') }}) as size,
         toInt64({{ funnel_value('window_minutes', 'UInt32') }}) * 60000000 as span,
         toUnixTimestamp64Micro(toDateTime64(entry_date, 6, 'UTC')) as opens,
-        toUnixTimestamp64Micro(toDateTime64(entry_date + 1, 6, 'UTC')) as closes
-    from served
-    group by funnel_key, user_id, entry_date
+        toUnixTimestamp64Micro(toDateTime64(entry_date + 1, 6, 'UTC')) as closes,
+        arraySort(arrayFilter(event -> event.1 >= opens and event.1 - span < closes, events)) as history,
+        arraySort(arrayFilter(entry -> entry.1 >= opens and entry.1 < closes, entries)) as entered
+    from days
 
 ),
 
