@@ -55,7 +55,7 @@ class Panel:
         wide: takes the whole width.
         hint: a sentence under the title.
         ask: asks for what is no file of SQL.
-        rows: of its download, where `ask` is given; without it there is none.
+        rows: of its download, where it is not the question's own; without it what has `ask` has none.
     """
 
     name: str

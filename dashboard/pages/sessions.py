@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -10,7 +13,10 @@ from dashboard.draw import flow, numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, Figure, figures, table
 from dashboard.filters import Filters
-from dashboard.panel import Answers, Draw, Page, Panel
+from dashboard.panel import Answers, Draw, Page, Panel, Rows
+from dashboard.questions import Question, questions
+
+_PARTS: Final = "sessions_parts"
 
 
 def _totals(_: Filters, answers: Answers) -> Markup:
@@ -27,13 +33,30 @@ def _totals(_: Filters, answers: Answers) -> Markup:
     )
 
 
+def _part(answers: Answers, part: str) -> list[dict[str, Any]]:
+    return [row for row in answers[_PARTS].rows if row["part"] == part]
+
+
+def _rows(part: str, *columns: str) -> Rows:
+    """Return what gives one part's columns for download."""
+
+    def rows(filters: Filters, _: Any) -> tuple[Question, Mapping[str, object]]:
+        whole = questions()[_PARTS]
+        sql = f"SELECT {', '.join(columns)} FROM ({whole.sql}) WHERE part = '{part}'"  # noqa: S608 - names of ours
+        return replace(whole, sql=sql), filters.parameters()
+
+    return rows
+
+
 def _days(_: Filters, answers: Answers) -> Markup:
-    rows = answers["sessions_days"].rows
+    by_day = {row["session_date"]: row for row in _part(answers, "days")}
+    first, last = min(by_day), max(by_day)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     lines = [
-        Line("Sessions", [row["sessions"] for row in rows], "a", area=True),
-        Line("with a purchase", [row["buying"] for row in rows], "b"),
+        Line("Sessions", [by_day[day]["sessions"] if day in by_day else 0 for day in days], "a", area=True),
+        Line("with a purchase", [by_day[day]["buying"] if day in by_day else 0 for day in days], "b"),
     ]
-    return draw(Chart("Sessions by day", [row["session_date"] for row in rows], lines))
+    return draw(Chart("Sessions by day", days, lines))
 
 
 def _durations(_: Filters, answers: Answers) -> Markup:
@@ -42,10 +65,10 @@ def _durations(_: Filters, answers: Answers) -> Markup:
         Column("sessions", "Sessions", numbers.count, bar=True),
         Column("converted", "Conversion", numbers.percent),
     )
-    return table(answers["sessions_durations"].rows, columns, "Sessions by duration")
+    return table(_part(answers, "durations"), columns, "Sessions by duration")
 
 
-def _pages(side: str, title: str) -> Draw:
+def _pages(part: str, title: str) -> Draw:
     def drawn(_: Filters, answers: Answers) -> Markup:
         columns = (
             Column("page", "Page"),
@@ -53,7 +76,7 @@ def _pages(side: str, title: str) -> Draw:
             Column("bounced", "Bounced", numbers.percent),
             Column("converted", "Conversion", numbers.percent),
         )
-        return table(answers[f"sessions_{side}"].rows[:12], columns, title)
+        return table(_part(answers, part)[:12], columns, title)
 
     return drawn
 
@@ -75,17 +98,38 @@ def _moves(_: Filters, answers: Answers) -> Markup:
 
 _BY_DAY: Final = "The last week of it at most, in whole days; follows device. Digits in a path stand for one of many."
 
+_PAGE_COLUMNS: Final = ("page", "sessions", "bounced", "converted")
+
 PAGE: Final = Page(
     name="sessions",
     title="Sessions",
     lead="How visits go: how long they last, where they begin and end, and the way between.",
     panels=(
         Panel("totals", "Sessions in this time", "sessions_totals", _totals, "sessions", wide=True),
-        Panel("days", "Sessions by day", "sessions_days", _days, "sessions"),
-        Panel("durations", "How long they last", "sessions_durations", _durations, "sessions"),
+        Panel(
+            "days",
+            "Sessions by day",
+            _PARTS,
+            _days,
+            "sessions",
+            rows=_rows("days", "session_date", "sessions", "buying"),
+        ),
+        Panel(
+            "durations",
+            "How long they last",
+            _PARTS,
+            _durations,
+            "sessions",
+            rows=_rows("durations", "duration", "sessions", "converted"),
+        ),
         Panel("flow", "From page to page", "journey_flow", _flow, "sessions", wide=True, hint=_BY_DAY),
-        Panel("entries", "Where they begin", "sessions_entry", _pages("entry", "Entry pages"), "sessions"),
-        Panel("exits", "Where they end", "sessions_exit", _pages("exit", "Exit pages"), "sessions"),
+        *(
+            Panel(part, title, _PARTS, _pages(part, name), "sessions", rows=_rows(part, *_PAGE_COLUMNS))
+            for part, title, name in (
+                ("entries", "Where they begin", "Entry pages"),
+                ("exits", "Where they end", "Exit pages"),
+            )
+        ),
         Panel("moves", "Moves", "journey_moves", _moves, "sessions", wide=True, hint=_BY_DAY),
     ),
     filters=("range", "device", "country", "type", "kind"),

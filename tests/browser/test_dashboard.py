@@ -171,6 +171,13 @@ def test_the_sessions_page_shows_what_the_mart_holds(world: World, page: Page) -
     query = "SELECT {} FROM marts.fct_session WHERE NOT is_bot"
     assert figure(page, "totals", "Sessions") == str(world.one(query.format("count()")))
     assert float(figure(page, "totals", "Conversion")) == pytest.approx(world.one(query.format("avg(is_converted)")))
+    by_duration = sum(int(count.replace(",", "")) for count in column(page, "durations", 1))
+    assert by_duration == world.one(query.format("count()"))
+    begun = dict(zip(column(page, "entries", 0), column(page, "entries", 1), strict=True))
+    assert begun["/"].replace(",", "") == str(world.one(query.format("countIf(entry_page = '/')")))
+    days = world.get("/download/sessions/days.csv?range=30d").text.splitlines()
+    assert days[0] == '"session_date","sessions","buying"'
+    assert len(days) - 1 == world.one(query.format("uniqExact(session_date)"))
     moves = "SELECT sum(moves) FROM marts.fct_journey WHERE kind = 'page' AND from_step = '(entry)' AND to_step = '/'"
     rows = dict(zip(column(page, "moves", 0), column(page, "moves", 2), strict=True))
     assert rows["(entry)"].replace(",", "") == str(world.one(moves))
