@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -123,6 +123,22 @@ class Shown:
     def stale_seconds(self) -> int:
         """From which age on the panel is stale."""
         return STALE_SECONDS[self.panel.source]
+
+
+def part(answers: Answers, question: str, name: str) -> list[dict[str, Any]]:
+    """Return those rows of an answer whose column `part` has this name: one reading can serve several panels."""
+    return [row for row in answers[question].rows if row["part"] == name]
+
+
+def rows_of_part(question: str, name: str, *columns: str) -> Rows:
+    """Return what gives these columns of one part for download."""
+
+    def rows(filters: Filters, _: Settings) -> tuple[Question, Mapping[str, object]]:
+        whole = questions()[question]
+        sql = f"SELECT {', '.join(columns)} FROM ({whole.sql}) WHERE part = '{name}'"  # noqa: S608 - names of ours
+        return replace(whole, sql=sql), filters.parameters()
+
+    return rows
 
 
 async def show(panel: Panel, filters: Filters, database: Database) -> Shown:

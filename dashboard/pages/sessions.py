@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 
@@ -13,8 +11,7 @@ from dashboard.draw import flow, numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, Figure, figures, table
 from dashboard.filters import Filters
-from dashboard.panel import Answers, Draw, Page, Panel, Rows
-from dashboard.questions import Question, questions
+from dashboard.panel import Answers, Draw, Page, Panel, part, rows_of_part
 
 _PARTS: Final = "sessions_parts"
 
@@ -33,23 +30,8 @@ def _totals(_: Filters, answers: Answers) -> Markup:
     )
 
 
-def _part(answers: Answers, part: str) -> list[dict[str, Any]]:
-    return [row for row in answers[_PARTS].rows if row["part"] == part]
-
-
-def _rows(part: str, *columns: str) -> Rows:
-    """Return what gives one part's columns for download."""
-
-    def rows(filters: Filters, _: Any) -> tuple[Question, Mapping[str, object]]:
-        whole = questions()[_PARTS]
-        sql = f"SELECT {', '.join(columns)} FROM ({whole.sql}) WHERE part = '{part}'"  # noqa: S608 - names of ours
-        return replace(whole, sql=sql), filters.parameters()
-
-    return rows
-
-
 def _days(_: Filters, answers: Answers) -> Markup:
-    by_day = {row["session_date"]: row for row in _part(answers, "days")}
+    by_day = {row["session_date"]: row for row in part(answers, _PARTS, "days")}
     first, last = min(by_day), max(by_day)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     lines = [
@@ -65,10 +47,10 @@ def _durations(_: Filters, answers: Answers) -> Markup:
         Column("sessions", "Sessions", numbers.count, bar=True),
         Column("converted", "Conversion", numbers.percent),
     )
-    return table(_part(answers, "durations"), columns, "Sessions by duration")
+    return table(part(answers, _PARTS, "durations"), columns, "Sessions by duration")
 
 
-def _pages(part: str, title: str) -> Draw:
+def _pages(name: str, title: str) -> Draw:
     def drawn(_: Filters, answers: Answers) -> Markup:
         columns = (
             Column("page", "Page"),
@@ -76,7 +58,7 @@ def _pages(part: str, title: str) -> Draw:
             Column("bounced", "Bounced", numbers.percent),
             Column("converted", "Conversion", numbers.percent),
         )
-        return table(_part(answers, part)[:12], columns, title)
+        return table(part(answers, _PARTS, name)[:12], columns, title)
 
     return drawn
 
@@ -112,7 +94,7 @@ PAGE: Final = Page(
             _PARTS,
             _days,
             "sessions",
-            rows=_rows("days", "session_date", "sessions", "buying"),
+            rows=rows_of_part(_PARTS, "days", "session_date", "sessions", "buying"),
         ),
         Panel(
             "durations",
@@ -120,12 +102,12 @@ PAGE: Final = Page(
             _PARTS,
             _durations,
             "sessions",
-            rows=_rows("durations", "duration", "sessions", "converted"),
+            rows=rows_of_part(_PARTS, "durations", "duration", "sessions", "converted"),
         ),
         Panel("flow", "From page to page", "journey_flow", _flow, "sessions", wide=True, hint=_BY_DAY),
         *(
-            Panel(part, title, _PARTS, _pages(part, name), "sessions", rows=_rows(part, *_PAGE_COLUMNS))
-            for part, title, name in (
+            Panel(side, title, _PARTS, _pages(side, name), "sessions", rows=rows_of_part(_PARTS, side, *_PAGE_COLUMNS))
+            for side, title, name in (
                 ("entries", "Where they begin", "Entry pages"),
                 ("exits", "Where they end", "Exit pages"),
             )

@@ -10,7 +10,10 @@ from dashboard.draw import numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, Figure, figures, table
 from dashboard.filters import NONE, Filters
-from dashboard.panel import Answers, Draw, Page, Panel
+from dashboard.panel import Answers, Draw, Page, Panel, part, rows_of_part
+
+_BY: Final = "users_by"
+_BY_COLUMNS: Final = ("value", "users", "buyers", "all_revenue")
 
 
 def _totals(_: Filters, answers: Answers) -> Markup:
@@ -52,7 +55,7 @@ def _by(name: str) -> Draw:
             Column("buyers", "Buyers", numbers.count),
             Column("all_revenue", "Revenue", numbers.money),
         )
-        return table(answers[f"users_by_{name}"].rows, columns, f"Users by {name}")
+        return table(part(answers, _BY, name), columns, f"Users by {name}")
 
     return drawn
 
@@ -82,8 +85,8 @@ PAGE: Final = Page(
         Panel(
             "events", "Events by day", "users_days", _day_events, hint="All events; late ones count on their own day."
         ),
-        Panel("devices", "By device", "users_by_device", _by("device")),
-        Panel("countries", "By country", "users_by_country", _by("country")),
+        Panel("devices", "By device", _BY, _by("device"), rows=rows_of_part(_BY, "device", *_BY_COLUMNS)),
+        Panel("countries", "By country", _BY, _by("country"), rows=rows_of_part(_BY, "country", *_BY_COLUMNS)),
         Panel("top", "Users", "users_top", _top, wide=True, hint="At most 50; the download has up to 100,000."),
     ),
     filters=("range", "device", "country", "type", "order"),

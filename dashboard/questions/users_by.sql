@@ -1,6 +1,11 @@
--- Users who were seen in the stretch, by their last device.
+-- Users who were seen in the stretch, by their last device and by their last country, in one reading; `part` says which.
 -- keep: 10 s
-SELECT last_device AS value, count() AS users, countIf(purchases > 0) AS buyers, sum(revenue) AS all_revenue
+SELECT
+    if(grouping(last_device) = 0, 'device', 'country') AS part,
+    if(part = 'device', last_device, last_country) AS value,
+    count() AS users,
+    countIf(purchases > 0) AS buyers,
+    sum(revenue) AS all_revenue
 FROM marts.fct_user
 WHERE last_seen_at >= {since:DateTime('UTC')} AND last_seen_at < {until:DateTime('UTC')}
     AND ({any_device:UInt8} OR last_device = {device:String})
@@ -9,6 +14,6 @@ WHERE last_seen_at >= {since:DateTime('UTC')} AND last_seen_at < {until:DateTime
         {type:String} = 'page_view', views, {type:String} = 'click', clicks,
         {type:String} = 'add_to_cart', add_to_carts, {type:String} = 'search', searches,
         {type:String} = 'purchase', purchases, total_interactions) > 0)
-GROUP BY value
-ORDER BY users DESC, value
-LIMIT 20
+GROUP BY GROUPING SETS ((last_device), (last_country))
+ORDER BY part, users DESC, value
+LIMIT 20 BY part
