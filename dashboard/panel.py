@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from markupsafe import Markup
@@ -128,6 +128,14 @@ class Shown:
 def part(answers: Answers, question: str, name: str) -> list[dict[str, Any]]:
     """Return those rows of an answer whose column `part` has this name: one reading can serve several panels."""
     return [row for row in answers[question].rows if row["part"] == name]
+
+
+def each_day(rows: list[dict[str, Any]], name: str, **empty: Any) -> list[dict[str, Any]]:
+    """Return a row for each day from the first to the last of column `name`; a day without one has `empty`."""
+    by_day = {row[name]: row for row in rows}
+    first, last = min(by_day), max(by_day)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [by_day.get(day, {name: day, **empty}) for day in days]
 
 
 def rows_of_part(question: str, name: str, *columns: str) -> Rows:

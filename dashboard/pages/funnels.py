@@ -10,8 +10,9 @@ from dashboard.draw import numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, table
 from dashboard.filters import NONE, Filters
-from dashboard.panel import Answers, Draw, Page, Panel
+from dashboard.panel import Answers, Draw, Page, Panel, Rows, each_day, part, rows_of_part
 
+_BY: Final = "funnel_by"
 _EMPTY: Final = "Nobody entered this funnel in this time with these filters."
 
 
@@ -28,8 +29,12 @@ def _steps(filters: Filters, answers: Answers) -> Markup:
     return table(answers["funnel_steps"].rows, columns, "Steps of the funnel")
 
 
+def _by_day(answers: Answers) -> list[dict[str, Any]]:
+    return each_day(part(answers, _BY, "days"), "entry_date", entered=0, completed=0, share=None)
+
+
 def _days(_: Filters, answers: Answers) -> Markup:
-    rows = answers["funnel_days"].rows
+    rows = _by_day(answers)
     lines = [
         Line("Entered", [row["entered"] for row in rows], "a", area=True),
         Line("Completed", [row["completed"] for row in rows], "b"),
@@ -38,7 +43,7 @@ def _days(_: Filters, answers: Answers) -> Markup:
 
 
 def _conversion(_: Filters, answers: Answers) -> Markup:
-    rows = answers["funnel_days"].rows
+    rows = _by_day(answers)
     shares = [row["share"] if row["entered"] else None for row in rows]
     return draw(
         Chart(
@@ -52,7 +57,7 @@ def _conversion(_: Filters, answers: Answers) -> Markup:
 
 def _by(name: str) -> Draw:
     def drawn(filters: Filters, answers: Answers) -> Markup:
-        rows = answers[f"funnel_by_{name}"].rows
+        rows = part(answers, _BY, name)[:20]
         field = name if name == "device" else str(rows[0]["field"] or "no breakdown")
 
         def narrowed(row: Any) -> str:
@@ -83,6 +88,12 @@ def _users(filters: Filters, answers: Answers) -> Markup:
     )
 
 
+def _rows_by(name: str) -> Rows:
+    return rows_of_part(_BY, name, "value", "field", "entered", "completed", "share")
+
+
+_DAYS: Final = rows_of_part(_BY, "days", "entry_date", "entered", "completed", "share")
+
 PAGE: Final = Page(
     name="funnels",
     title="Funnels",
@@ -98,10 +109,10 @@ PAGE: Final = Page(
             wide=True,
             hint="Different users of the whole time, each with the best day of entry (UTC). Without bots.",
         ),
-        Panel("days", "By day", "funnel_days", _days, "funnels", _EMPTY),
-        Panel("conversion", "Completed by day", "funnel_days", _conversion, "funnels", _EMPTY),
-        Panel("devices", "By device", "funnel_by_device", _by("device"), "funnels", _EMPTY),
-        Panel("countries", "By breakdown", "funnel_by_country", _by("country"), "funnels", _EMPTY),
+        Panel("days", "By day", _BY, _days, "funnels", _EMPTY, rows=_DAYS),
+        Panel("conversion", "Completed by day", _BY, _conversion, "funnels", _EMPTY, rows=_DAYS),
+        Panel("devices", "By device", _BY, _by("device"), "funnels", _EMPTY, rows=_rows_by("device")),
+        Panel("countries", "By breakdown", _BY, _by("country"), "funnels", _EMPTY, rows=_rows_by("country")),
         Panel("users", "Users at a step", "funnel_users", _users, "funnels", "Nobody stopped at this step.", wide=True),
     ),
     filters=("funnel", "range", "device", "country"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from markupsafe import Markup
@@ -11,7 +10,7 @@ from dashboard.draw import flow, numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, Figure, figures, table
 from dashboard.filters import Filters
-from dashboard.panel import Answers, Draw, Page, Panel, part, rows_of_part
+from dashboard.panel import Answers, Draw, Page, Panel, each_day, part, rows_of_part
 
 _PARTS: Final = "sessions_parts"
 
@@ -31,14 +30,12 @@ def _totals(_: Filters, answers: Answers) -> Markup:
 
 
 def _days(_: Filters, answers: Answers) -> Markup:
-    by_day = {row["session_date"]: row for row in part(answers, _PARTS, "days")}
-    first, last = min(by_day), max(by_day)
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    rows = each_day(part(answers, _PARTS, "days"), "session_date", sessions=0, buying=0)
     lines = [
-        Line("Sessions", [by_day[day]["sessions"] if day in by_day else 0 for day in days], "a", area=True),
-        Line("with a purchase", [by_day[day]["buying"] if day in by_day else 0 for day in days], "b"),
+        Line("Sessions", [row["sessions"] for row in rows], "a", area=True),
+        Line("with a purchase", [row["buying"] for row in rows], "b"),
     ]
-    return draw(Chart("Sessions by day", days, lines))
+    return draw(Chart("Sessions by day", [row["session_date"] for row in rows], lines))
 
 
 def _durations(_: Filters, answers: Answers) -> Markup:
