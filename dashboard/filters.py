@@ -28,6 +28,7 @@ _LONGEST: Final = 500
 _POINTS: Final = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=12), timedelta(days=1))
 _MOST_POINTS: Final = 200
 _STEP, _LONG_STEP, _LONG = timedelta(minutes=1), timedelta(minutes=10), timedelta(days=1)
+_RECENT: Final = timedelta(days=7)
 _FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 
 
@@ -79,6 +80,8 @@ class Filters:
     def parameters(self) -> dict[str, object]:
         """Return what questions may take, by name."""
         chosen: dict[str, object] = {"since": self.since, "until": self.until, "limit": 50}
+        # Where a longer stretch would cost too much; the same for all of them, so that their looks ask alike.
+        chosen["recent"] = max(self.since, self.until - _RECENT)
         chosen["minutes"] = min(int((self.until - self.since).total_seconds() // 60), 360)
         for name in ("device", "country", "type", "category", "item", "funnel", "experiment", "user", "metric"):
             value = self.get(name)

@@ -132,6 +132,8 @@ def part(answers: Answers, question: str, name: str) -> list[dict[str, Any]]:
 
 def each_day(rows: list[dict[str, Any]], name: str, **empty: Any) -> list[dict[str, Any]]:
     """Return a row for each day from the first to the last of column `name`; a day without one has `empty`."""
+    if not rows:
+        return []
     by_day = {row[name]: row for row in rows}
     first, last = min(by_day), max(by_day)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]

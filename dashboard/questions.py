@@ -46,8 +46,12 @@ class Question:
 
     def keeps(self, values: Mapping[str, object]) -> float:
         """Return for how many seconds an answer to these values serves; longer when it is about a long stretch."""
-        since, until = values.get("since"), values.get("until")
-        if "since" not in self.parameters or not isinstance(since, datetime) or not isinstance(until, datetime):
+        since, until = values.get("recent" if "recent" in self.parameters else "since"), values.get("until")
+        if (
+            not self.parameters & {"since", "recent"}
+            or not isinstance(since, datetime)
+            or not isinstance(until, datetime)
+        ):
             return self.keep_seconds
         return max(self.keep_seconds, min((until - since).total_seconds() / _SHARE, _LONGEST_KEEP_SECONDS))
 

@@ -16,7 +16,7 @@ _PARTS: Final = "sessions_parts"
 
 
 def _totals(_: Filters, answers: Answers) -> Markup:
-    row = answers["sessions_totals"].rows[0]
+    (row,) = part(answers, _PARTS, "totals")
     return figures(
         [
             Figure("Sessions", row["sessions"], note="without bots"),
@@ -77,6 +77,7 @@ def _moves(_: Filters, answers: Answers) -> Markup:
 
 _BY_DAY: Final = "The last week of it at most, in whole days; follows device. Digits in a path stand for one of many."
 
+_TOTALS: Final = ("sessions", "bots", "bounced", "converted", "median_seconds", "pages_each")
 _PAGE_COLUMNS: Final = ("page", "sessions", "bounced", "converted")
 
 PAGE: Final = Page(
@@ -84,7 +85,15 @@ PAGE: Final = Page(
     title="Sessions",
     lead="How visits go: how long they last, where they begin and end, and the way between.",
     panels=(
-        Panel("totals", "Sessions in this time", "sessions_totals", _totals, "sessions", wide=True),
+        Panel(
+            "totals",
+            "Sessions in this time",
+            _PARTS,
+            _totals,
+            "sessions",
+            wide=True,
+            rows=rows_of_part(_PARTS, "totals", *_TOTALS),
+        ),
         Panel(
             "days",
             "Sessions by day",

@@ -13,11 +13,12 @@ from dashboard.filters import NONE, Filters
 from dashboard.panel import Answers, Draw, Page, Panel, part, rows_of_part
 
 _BY: Final = "users_by"
+_TOTALS: Final = ("users", "new_users", "buyers", "buyer_share", "interactions_each", "all_revenue")
 _BY_COLUMNS: Final = ("value", "users", "buyers", "all_revenue")
 
 
 def _totals(_: Filters, answers: Answers) -> Markup:
-    row = answers["users_totals"].rows[0]
+    (row,) = part(answers, _BY, "totals")
     return figures(
         [
             Figure("Users seen", row["users"]),
@@ -80,7 +81,7 @@ PAGE: Final = Page(
     title="Users",
     lead="Who was here, who is new, and who buys.",
     panels=(
-        Panel("totals", "Users in this time", "users_totals", _totals, wide=True),
+        Panel("totals", "Users in this time", _BY, _totals, wide=True, rows=rows_of_part(_BY, "totals", *_TOTALS)),
         Panel("days", "Active users by day", "users_days", _days, hint="All users, whatever the filters."),
         Panel(
             "events", "Events by day", "users_days", _day_events, hint="All events; late ones count on their own day."

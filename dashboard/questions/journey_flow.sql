@@ -4,11 +4,11 @@
 -- slow
 WITH paths AS (
     SELECT
-        arrayMap(page -> replaceRegexpAll(page, '/[^/]*[0-9][^/]*', '/*'), path) AS pages,
+        arrayMap(page -> replaceRegexpAll(page, '/[^/]*[0-9][^/]*', '/*'), path::Array(LowCardinality(String))) AS pages,
         goes_on,
         sum(sessions) AS weight
     FROM marts.fct_journey_path
-    WHERE session_date >= greatest(toDate({since:DateTime('UTC')}), toDate({until:DateTime('UTC')}) - 7)
+    WHERE session_date >= toDate({recent:DateTime('UTC')})
         AND ({any_device:UInt8} OR device_type = {device:String})
     GROUP BY pages, goes_on
 )

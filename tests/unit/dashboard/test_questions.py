@@ -34,7 +34,7 @@ def test_every_panel_has_its_questions_and_every_question_its_use() -> None:
 
 
 def test_an_answer_about_a_long_stretch_serves_longer_than_one_about_an_hour() -> None:
-    question = questions()["users_totals"]
+    question = questions()["users_by"]
     keeps = {
         name: question.keeps(Filters({"range": name}, datetime.now(UTC)).parameters()) for name in ("1h", "24h", "30d")
     }
