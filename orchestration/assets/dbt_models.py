@@ -77,8 +77,9 @@ def dbt_models(
         yield from run_in_new_process(context, dbt, command_for(names, tests))
         return
     kept = _unchanged(context, clickhouse, names) if not tests else set()
-    command, arguments = _command([name for name in names if name not in kept], tests)
-    done = dbt.invoke(command, arguments, context.log) if arguments else []
+    wanted = [name for name in names if name not in kept]
+    command, arguments = _command(wanted, tests)
+    done = dbt.invoke(command, arguments, context.log, writes=wanted or None) if arguments else []
     if command == "test":
         done = _confirmed(context, dbt, done)
     # Dagster wants a model after those it reads.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,12 +73,18 @@ def warm_manifest() -> Manifest:
 class InProcessDbt(dg.ConfigurableResource[None]):
     """Runs dbt commands in this process with the warm manifest.
 
-    One writing command at a time on this machine: dbt's incremental models use fixed names for their
-    temporary tables, so a run from the UI waits for the sensor's run to end.
+    A model is written by one command at a time on this machine: dbt uses fixed names for temporary tables, so a run
+    from the UI waits for the sensor's run to end. Commands that write different models go side by side.
     """
 
     def invoke(
-        self, command: str, arguments: Sequence[str] = (), log: logging.Logger | None = None, *, alone: bool = False
+        self,
+        command: str,
+        arguments: Sequence[str] = (),
+        log: logging.Logger | None = None,
+        *,
+        alone: bool = False,
+        writes: Collection[str] | None = None,
     ) -> list[NodeResult]:
         """Run `dbt command` and return what became of each node, in the order in which they ended; of hooks, failures.
 
@@ -86,6 +93,7 @@ class InProcessDbt(dg.ConfigurableResource[None]):
             arguments: after it.
             log: gets what dbt would print, as one entry.
             alone: also tests wait until no run writes, and hold the next one up.
+            writes: dbt's names of the models that it may write; None where nobody knows, then nothing runs beside it.
 
         Raises:
             dagster.Failure: dbt itself failed (not one of its nodes); the description is dbt's message.
@@ -100,7 +108,7 @@ class InProcessDbt(dg.ConfigurableResource[None]):
         full += ["--log-level-file", "none", "--no-populate-cache"]
         if command == "test":
             full += ["--threads", "1"]  # a minute's tests must not hold up the runs, which come every few seconds
-        with dbt_project.project_lock("test" if command == "test" and not alone else "run"):
+        with locked("test" if command == "test" and not alone else "run", writes):
             answer = dbtRunner(manifest=manifest, callbacks=[_listener(said)]).invoke(full)
         _raise_interrupt(answer.exception)
         if answer.result is None or isinstance(answer.result, bool):
@@ -110,6 +118,17 @@ class InProcessDbt(dg.ConfigurableResource[None]):
             log.info("\n".join([f"dbt {command}:", *said]))
         told = [one for one in results.results if one.node.resource_type != "operation" or one.status != "success"]
         return [_node_result(one, str(results.args.get("invocation_id", ""))) for one in told]
+
+
+@contextmanager
+def locked(name: str, writes: Collection[str] | None) -> Iterator[None]:
+    """Hold the lock `name`: alone, or with others while each holds the locks of the models it writes."""
+    with ExitStack() as held:
+        held.enter_context(dbt_project.project_lock(name, is_shared=writes is not None))
+        # In one order for all: two that share models cannot wait for each other.
+        for model in sorted(writes or ()):
+            held.enter_context(dbt_project.project_lock(model))
+        yield
 
 
 def _listener(said: list[str]) -> Callable[[Any], None]:

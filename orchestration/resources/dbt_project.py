@@ -60,11 +60,11 @@ def dbt_arguments() -> list[str]:
 
 
 @contextmanager
-def project_lock(name: str) -> Iterator[None]:
-    """Hold the lock `name` of this stack's dbt folder: one parse, one writing run at a time."""
+def project_lock(name: str, *, is_shared: bool = False) -> Iterator[None]:
+    """Hold the lock `name` of this stack's dbt folder, alone or with others who share it."""
     target_dir().mkdir(parents=True, exist_ok=True)
     with (target_dir() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX)
         yield
 
 

@@ -41,9 +41,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     invoke = InProcessDbt.invoke
 
-    def listen(self: InProcessDbt, command: str, arguments: Sequence[str], log: logging.Logger) -> list[NodeResult]:
+    def listen(
+        self: InProcessDbt, command: str, arguments: Sequence[str], log: logging.Logger, **how: Any
+    ) -> list[NodeResult]:
         calls.append(" ".join([command, *arguments]))
-        return invoke(self, command, arguments, log)
+        return invoke(self, command, arguments, log, **how)
 
     monkeypatch.setattr(InProcessDbt, "invoke", listen)
     return calls
@@ -113,8 +115,9 @@ def test_a_test_that_fails_in_the_middle_of_a_run_is_done_again_when_nothing_is_
     calls: list[tuple[list[str], bool]] = []
 
     def invoke(
-        _: InProcessDbt, __: str, arguments: Sequence[str], ___: Any, *, alone: bool = False
+        _: InProcessDbt, __: str, arguments: Sequence[str], ___: Any, *, alone: bool = False, writes: Any = None
     ) -> list[NodeResult]:
+        assert writes is None
         calls.append((list(arguments), alone))
         status = {names[0]: "pass", names[1]: "pass" if alone else "fail"}
         return [NodeResult(name, status[name], "", 0.1, 0, "") for name in (names[1:] if alone else names)]
