@@ -131,9 +131,7 @@ class Source:
         starts = self._starts(self.unplaced)
         with mapped_errors("assigning partitions"):
             self._consumer.incremental_unassign([TopicPartition(*partition) for partition in starts])
-            self._consumer.incremental_assign(with_offsets(starts))
-            self._consumer.resume([TopicPartition(*partition) for partition in starts])
-        self._placed(starts)
+            self._begin(starts)
 
     def replace_all(self) -> None:
         """Forget the positions: what was read is dropped and read again from ClickHouse's mark, newly claimed."""
@@ -218,10 +216,7 @@ class Source:
             self._failure = error
             self._hold(partitions)
         else:
-            self._consumer.incremental_assign(with_offsets(starts))
-            self._placed(starts)
-            if self._paused:
-                self._consumer.pause([TopicPartition(*partition) for partition in starts])
+            self._begin(starts)
 
     def _hold(self, partitions: set[Partition]) -> None:
         entries = [TopicPartition(*partition, OFFSET_BEGINNING) for partition in partitions]
@@ -270,7 +265,11 @@ class Source:
             raise RetryLater(f"Kafka: the offsets of {partition} did not come in time")
         return marks
 
-    def _placed(self, starts: dict[Partition, Position]) -> None:
+    def _begin(self, starts: dict[Partition, Position]) -> None:
+        entries = with_offsets(starts)
+        self._consumer.incremental_assign(entries)
+        # A partition that left while it was paused comes back paused: librdkafka keeps that over assignments.
+        (self._consumer.pause if self._paused else self._consumer.resume)(entries)
         self.positions |= starts
         self.unplaced -= set(starts)
         for partition, position in starts.items():
