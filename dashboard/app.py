@@ -48,6 +48,12 @@ class Site:
         self._clock = clock
         self._templates = Templates(PAGES)
 
+    async def warm_up(self) -> None:
+        """Look at each page as it opens without a choice, one after the other, so that no visitor is the first."""
+        for page in PAGES:
+            filters = read_filters({}, self._clock.now(), page.ranges, page.default_range)
+            await look(page, filters, self._database, with_controls=True)
+
     async def home(self, request: Request) -> Response:
         """Lead to the first page."""
         return RedirectResponse(request.url.replace(path=f"/{PAGES[0].name}"))
@@ -128,7 +134,9 @@ def make_app(settings: Settings, clock: Clock) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.create_task(site.warm_up())
         yield
+        warming.cancel()
         database.close()
 
     middleware = [Middleware(SecureHeaders)]

@@ -17,7 +17,8 @@ _UNESCAPED: Final = (
     r"""replaceAll(replaceAll(properties, '\\\\', ' '), '\\"', ' '), '"\n\r\t', '    '), '"]'), 1), ''), properties))"""
 )
 _INDEXED: Final = ("user_id", "session_id", "item_id", "page_url", "search_query", "element_id")
-WORDS: Final = f"tokens(lowerUTF8(concatWithSeparator(' ', {', '.join(_INDEXED)}, {_UNESCAPED})))"
+TEXT: Final = f"lowerUTF8(concatWithSeparator(' ', {', '.join(_INDEXED)}, {_UNESCAPED}))"
+WORDS: Final = f"tokens({TEXT})"
 
 _KINDS: Final[dict[str, Kind]] = {
     "event_id": "uuid",

@@ -1,4 +1,4 @@
-"""The language of `--where`: FIELD=VALUE, FIELD!=VALUE and FIELD~WORDS, joined by AND."""
+"""The language of `--where`: FIELD=VALUE, FIELD!=VALUE and FIELD~TEXT, WORDS, joined by AND."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from contracts.errors import UserError
-from search.fields import WORDS, Field, find
+from search.fields import TEXT, WORDS, Field, find
 
 _TERM: Final = re.compile(r"\s*([^\s=!~\"']+)\s*(!=|=|~)\s*")
 _QUOTED: Final = re.compile(r"\"((?:[^\"]|\"\")*)\"|'((?:[^']|'')*)'")
@@ -50,7 +50,9 @@ class Term:
         has_index = self.field.indexed and self.operator != "!=" and _has_words(self.value)
         indexed = [f"hasAll({WORDS}, {bound})"] if has_index else []
         if self.field.name == "text":
-            return [], indexed, parameters
+            # To look for the longest word's letters takes half of the time of cutting each text into words.
+            letters = f"position({TEXT}, arraySort(word -> -length(word), {bound})[1]) > 0"
+            return [letters] if has_index else [], indexed, parameters
         column, names = self.field.sql(prefix)
         parameters |= names
         if self.operator == "~":

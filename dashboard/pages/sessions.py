@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from markupsafe import Markup
 
+from contracts.settings import Settings
 from dashboard.draw import flow, numbers
 from dashboard.draw.charts import Chart, Line, draw
 from dashboard.draw.parts import Column, Figure, figures, table
 from dashboard.filters import Filters
-from dashboard.panel import Answers, Draw, Page, Panel, each_day, part, rows_of_part
+from dashboard.panel import Answers, Draw, Page, Panel, Rows, each_day, part, rows_of_part
+from dashboard.questions import Question, questions
 
 _PARTS: Final = "sessions_parts"
+_JOURNEYS: Final = "journeys"
+_FLOW_STEPS: Final = 4
+_MOST_MOVES: Final = 50
+_NO_MOVES: Final = Markup("<p>No session of this device in that time.</p>")
 
 
 def _totals(_: Filters, answers: Answers) -> Markup:
@@ -60,19 +69,46 @@ def _pages(name: str, title: str) -> Draw:
     return drawn
 
 
-def _flow(_: Filters, answers: Answers) -> Markup:
-    rows = answers["journey_flow"].rows
-    moves = [flow.Move(row["step"], row["from_page"], row["to_page"], row["moves"]) for row in rows]
-    return flow.draw(flow.fold(moves), "Sessions from page to page")
+def _device(filters: Filters, answers: Answers) -> list[dict[str, Any]]:
+    """Return the moves of the chosen device, or of all."""
+    parameters = filters.parameters()
+    rows = answers[_JOURNEYS].rows
+    return [row for row in rows if parameters["any_device"] or row["device_type"] == parameters["device"]]
 
 
-def _moves(_: Filters, answers: Answers) -> Markup:
-    columns = (
-        Column("from_where", "From"),
-        Column("to_where", "To"),
-        Column("all_moves", "Moves", numbers.count, bar=True),
-    )
-    return table(answers["journey_moves"].rows, columns, "Moves, the most frequent first")
+def _flow(filters: Filters, answers: Answers) -> Markup:
+    moves = [
+        flow.Move(row["step"], row["from_where"], row["to_where"], row["moves"])
+        for row in _device(filters, answers)
+        if 0 < row["step"] <= _FLOW_STEPS
+    ]
+    return flow.draw(flow.fold(moves), "Sessions step by step") if moves else _NO_MOVES
+
+
+def _moves(filters: Filters, answers: Answers) -> Markup:
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in _device(filters, answers):
+        counts[row["from_where"], row["to_where"]] += row["moves"]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_MOVES]
+    columns = (Column("from", "From"), Column("to", "To"), Column("moves", "Moves", numbers.count, bar=True))
+    rows = [{"from": origin, "to": target, "moves": count} for (origin, target), count in ranked]
+    return table(rows, columns, "Moves, the most frequent first") if rows else _NO_MOVES
+
+
+def _journeys(names: str, condition: str) -> Rows:
+    """Return what gives the moves of the chosen device for download, added up by these columns."""
+
+    def rows(filters: Filters, _: Settings) -> tuple[Question, Mapping[str, object]]:
+        whole = questions()[_JOURNEYS]
+        sql = (
+            f"SELECT {names}, sum(moves) AS all_moves FROM ({whole.sql}) "  # noqa: S608 - names of ours
+            f"WHERE ({{any_device:UInt8}} OR device_type = {{device:String}}) AND {condition} "
+            f"GROUP BY {names} ORDER BY all_moves DESC, {names}"
+        )
+        question = replace(whole, sql=sql, parameters=whole.parameters | {"any_device", "device"})
+        return question, filters.parameters()
+
+    return rows
 
 
 _BY_DAY: Final = "The last week of it at most, in whole days; follows device. Digits in a path stand for one of many."
@@ -110,7 +146,16 @@ PAGE: Final = Page(
             "sessions",
             rows=rows_of_part(_PARTS, "durations", "duration", "sessions", "converted"),
         ),
-        Panel("flow", "From page to page", "journey_flow", _flow, "sessions", wide=True, hint=_BY_DAY),
+        Panel(
+            "flow",
+            "Step by step",
+            _JOURNEYS,
+            _flow,
+            "sessions",
+            wide=True,
+            hint=_BY_DAY,
+            rows=_journeys("step, from_where, to_where", f"step BETWEEN 1 AND {_FLOW_STEPS}"),
+        ),
         *(
             Panel(side, title, _PARTS, _pages(side, name), "sessions", rows=rows_of_part(_PARTS, side, *_PAGE_COLUMNS))
             for side, title, name in (
@@ -118,7 +163,16 @@ PAGE: Final = Page(
                 ("exits", "Where they end", "Exit pages"),
             )
         ),
-        Panel("moves", "Moves", "journey_moves", _moves, "sessions", wide=True, hint=_BY_DAY),
+        Panel(
+            "moves",
+            "Moves",
+            _JOURNEYS,
+            _moves,
+            "sessions",
+            wide=True,
+            hint=_BY_DAY,
+            rows=_journeys("from_where, to_where", "1"),
+        ),
     ),
     filters=("range", "device", "country", "type", "kind"),
 )

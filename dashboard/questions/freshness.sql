@@ -1,6 +1,6 @@
 -- Up to when raw, the live tables and each kind of mart are complete (UTC). A mart that has folded in all there is, is as
 -- fresh as raw is; one that lags behind is complete up to its last run.
--- keep: 2 s
+-- keep: 4 s
 WITH landed AS (
     SELECT kafka_topic, kafka_partition, max(kafka_offset) AS newest
     FROM raw.events

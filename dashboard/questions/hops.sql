@@ -1,4 +1,5 @@
 -- Each hop behind Kafka: events a second in the last minute, what it has not folded in yet, and up to when it is complete.
+-- keep: 4 s
 WITH landed AS (
     SELECT kafka_topic, kafka_partition, max(kafka_offset) AS newest
     FROM raw.events

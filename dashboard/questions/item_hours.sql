@@ -3,7 +3,7 @@
 -- one that earned most. The band holds 95 % of what a Poisson count with that mean gives (Wilson and Hilferty's
 -- approximation of its limits).
 -- keep: 10 s
-WITH chosen AS (
+WITH (
     SELECT item_id
     FROM marts.fct_item_hourly
     WHERE event_hour >= toStartOfHour({since:DateTime('UTC')}) AND event_hour < {until:DateTime('UTC')}
@@ -12,13 +12,14 @@ WITH chosen AS (
     GROUP BY item_id
     ORDER BY sum(revenue) DESC, item_id
     LIMIT 1
-),
+) AS found,
+ifNull(found, '') AS chosen,
 hours AS (
     SELECT
         event_hour,
         sum(purchases) AS all_sales,
-        sumIf(purchases, item_id IN (SELECT item_id FROM chosen)) AS item_sales,
-        sumIf(revenue, item_id IN (SELECT item_id FROM chosen)) AS item_revenue
+        sumIf(purchases, item_id = chosen) AS item_sales,
+        sumIf(revenue, item_id = chosen) AS item_revenue
     FROM marts.fct_item_hourly
     WHERE event_hour >= toStartOfHour({since:DateTime('UTC')}) - INTERVAL 7 DAY AND event_hour < {until:DateTime('UTC')}
     GROUP BY event_hour
@@ -37,7 +38,7 @@ judged AS (
     WINDOW week_before AS (ORDER BY toUnixTimestamp(event_hour) RANGE BETWEEN 604800 PRECEDING AND 3600 PRECEDING)
 )
 SELECT
-    (SELECT item_id FROM chosen) AS item,
+    chosen AS item,
     toStartOfInterval(event_hour, toIntervalSecond({point:UInt32})) AS moment,
     sum(item_sales) AS sales,
     sum(item_revenue) AS revenue,

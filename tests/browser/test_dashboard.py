@@ -184,6 +184,21 @@ def test_the_sessions_page_shows_what_the_mart_holds(world: World, page: Page) -
     assert page.locator("#p-flow path.flow-band").count() >= 2
 
 
+def test_moves_follow_the_device_and_what_steps_are(world: World, page: Page) -> None:
+    page.goto(f"{world.address}/sessions?range=30d&kind=event&device=mobile")
+    query = (
+        "SELECT sum(moves) FROM marts.fct_journey "
+        "WHERE kind = 'event' AND device_type = 'mobile' AND from_step = 'page_view' AND to_step = 'add_to_cart'"
+    )
+    pairs = zip(column(page, "moves", 0), column(page, "moves", 1), column(page, "moves", 2), strict=True)
+    shown = {(origin, target): count.replace(",", "") for origin, target, count in pairs}
+    assert shown["page_view", "add_to_cart"] == str(world.one(query))
+    rows = world.get("/download/sessions/moves.csv?range=30d&kind=event&device=mobile").text.splitlines()
+    assert f'"page_view","add_to_cart",{shown["page_view", "add_to_cart"]}' in rows
+    steps = world.get("/download/sessions/flow.csv?range=30d&kind=event&device=mobile").text.splitlines()
+    assert {line.split(",")[0] for line in steps[1:]} <= {"1", "2", "3", "4"}
+
+
 def test_a_funnel_counts_each_user_once_and_leads_to_those_who_stopped(world: World, page: Page) -> None:
     page.goto(f"{world.address}/funnels?funnel=search_to_purchase&range=30d")
     query = """SELECT step, count() FROM (

@@ -35,7 +35,7 @@ def marts(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
     sessions = sessions_of(rows)
     return {
         "fct_user": _table(rows, ("user_id",), partial(_user, begun=Counter(one["user_id"] for one in sessions))),
-        "fct_session": pl.DataFrame(sessions, infer_schema_length=None).drop("path", "steps"),
+        "fct_session": pl.DataFrame(sessions, infer_schema_length=None),
         "fct_journey": journeys(sessions),
         "fct_journey_path": paths(sessions),
         "fct_day": _table([row | {"event_date": row["event_time"].date()} for row in rows], ("event_date",), _day),

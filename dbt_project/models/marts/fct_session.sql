@@ -16,6 +16,8 @@ select
     sessions.page_views[number] as page_views,
     sessions.pages[number] as pages,
     toUInt64(length(pages)) as unique_pages,
+    sessions.path[number] as path,
+    sessions.steps[number] as steps,
     sessions.items_viewed[number] as items_viewed,
     toUInt64(length(items_viewed)) as distinct_items_viewed,
     sessions.search_queries[number] as search_queries,

@@ -39,8 +39,11 @@ def test_an_answer_about_a_long_stretch_serves_longer_than_one_about_an_hour() -
         name: question.keeps(Filters({"range": name}, datetime.now(UTC)).parameters()) for name in ("1h", "24h", "30d")
     }
     assert keeps["1h"] == question.keep_seconds < keeps["24h"] < keeps["30d"] == 60
-    live = questions()["live_users"]
-    assert live.keeps(Filters({"range": "30d"}, datetime.now(UTC)).parameters()) == live.keep_seconds
+    now = questions()["live_users"]
+    assert now.keeps(Filters({"range": "30d"}, datetime.now(UTC)).parameters()) == now.keep_seconds
+    minutes = questions()["live_minutes"]
+    live = {name: minutes.keeps(Filters({"range": name}, datetime.now(UTC)).parameters()) for name in ("30m", "6h")}
+    assert live["30m"] == minutes.keep_seconds == 1 < live["6h"] < 8
 
 
 def test_a_panels_name_is_its_own_on_its_page() -> None:
