@@ -1,5 +1,5 @@
 -- Users who entered the funnel and completed it, in one reading: by UTC day of entry, by device at the entry, and by the
--- field that the funnel is broken down by; `part` says which.
+-- field that the funnel is broken down by; `part` says which. Hashes of 64 bits are counted in half of the time of names.
 -- keep: 10 s
 -- slow
 SELECT
@@ -7,8 +7,8 @@ SELECT
     entry_date,
     if(part = 'device', device_type, breakdown_value) AS value,
     any(breakdown) AS field,
-    uniqExact(user_id) AS entered,
-    uniqExactIf(user_id, is_complete) AS completed,
+    uniqExact(sipHash64(user_id)) AS entered,
+    uniqExactIf(sipHash64(user_id), is_complete) AS completed,
     completed / entered AS share
 FROM marts.fct_funnel_user
 WHERE funnel = {funnel:String} AND NOT is_bot

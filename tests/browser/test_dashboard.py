@@ -176,12 +176,30 @@ def test_the_sessions_page_shows_what_the_mart_holds(world: World, page: Page) -
     begun = dict(zip(column(page, "entries", 0), column(page, "entries", 1), strict=True))
     assert begun["/"].replace(",", "") == str(world.one(query.format("countIf(entry_page = '/')")))
     days = world.get("/download/sessions/days.csv?range=30d").text.splitlines()
-    assert days[0] == '"session_date","sessions","buying"'
+    assert days[0] == '"session_date","all_sessions","all_buying"'
     assert len(days) - 1 == world.one(query.format("uniqExact(session_date)"))
     moves = "SELECT sum(moves) FROM marts.fct_journey WHERE kind = 'page' AND from_step = '(entry)' AND to_step = '/'"
     rows = dict(zip(column(page, "moves", 0), column(page, "moves", 2), strict=True))
     assert rows["(entry)"].replace(",", "") == str(world.one(moves))
     assert page.locator("#p-flow path.flow-band").count() >= 2
+
+
+def test_figures_of_sessions_follow_the_device(world: World, page: Page) -> None:
+    page.goto(f"{world.address}/sessions?range=30d&device=mobile")
+    query = "SELECT {} FROM marts.fct_session WHERE NOT is_bot AND device_type = 'mobile'"
+    count = str(world.one(query.format("count()")))
+    median = world.one(query.format("quantileExactInclusiveIf(0.5)(duration_seconds, events > 1)"))
+    assert figure(page, "totals", "Sessions") == count
+    assert float(figure(page, "totals", "Median duration")) == pytest.approx(float(median))
+    assert sum(int(each.replace(",", "")) for each in column(page, "durations", 1)) == int(count)
+    for panel, field in (("days", 1), ("durations", 1)):
+        rows = world.get(f"/download/sessions/{panel}.csv?range=30d&device=mobile").text.splitlines()[1:]
+        assert sum(int(row.split(",")[field]) for row in rows) == int(count)
+    totals = world.get("/download/sessions/totals.csv?range=30d&device=mobile").text.splitlines()
+    assert totals[1].split(",")[0] == count
+    entries = world.get("/download/sessions/entries.csv?range=30d&device=mobile").text.splitlines()
+    begun = query.format("countIf(entry_page = '/')")
+    assert [row.split(",")[1] for row in entries if row.startswith('"/",')] == [str(world.one(begun))]
 
 
 def test_moves_follow_the_device_and_what_steps_are(world: World, page: Page) -> None:
