@@ -215,6 +215,8 @@ def _time_labels(times: Sequence[Moment]) -> Markup:
     )
     is_within_days = isinstance(times[0], datetime) and (times[-1] - times[0]).days < 2  # noqa: PLR2004 - hours tell little beyond two days
     form = "%H:%M" if is_within_days else "%b %-d"
+    if len({time.strftime(form) for time in chosen}) < len(chosen):
+        form = "%b %-d %H:%M"
     return Markup("").join(Markup("<span>{}</span>").format(time.strftime(form)) for time in chosen)
 
 

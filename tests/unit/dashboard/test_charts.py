@@ -48,6 +48,14 @@ def test_a_chart_that_goes_below_zero_has_zero_in_its_middle() -> None:
     assert re.findall(r"<span>([^<]+)</span>", html)[:3] == ["0.3", "0", "-0.3"]
 
 
+@pytest.mark.parametrize("hours", [3, 40, 72, 24 * 30])
+def test_no_two_moments_on_the_axis_read_the_same(hours: int) -> None:
+    html = str(draw(Chart("Sales", times(hours), [Line("Sold", [1] * hours)])))
+    shown = re.findall(r"<span>(\d\d:\d\d|Mar [^<]+)</span>", html)
+    assert len(shown) == min(hours, 5)
+    assert len(set(shown)) == len(shown)
+
+
 def test_every_value_can_be_read_without_seeing_the_chart() -> None:
     chart = parsed(Chart("Sales", times(2), [Line("Sold", [3, 4])], band=("usual", [1, 1], [5, 6])))
     cells = [cell.text or cell[0].text for cell in chart.findall(".//tbody//td")]
