@@ -79,6 +79,16 @@ class World:
         """Return the series that an expression has now."""
         return [(one["metric"], float(one["value"][1])) for one in self.ask("query", query=expression)["result"]]
 
+    def value(self, expression: str) -> float:
+        """Return the one number that an expression has, also after a scrape that failed on a busy machine."""
+        found = self.values(expression)
+        end = time.monotonic() + 30
+        while not found and time.monotonic() < end:
+            time.sleep(0.1)
+            found = self.values(expression)
+        ((_, value),) = found
+        return value
+
     def reader(self) -> Settings:
         """Return settings of the user that Grafana asks ClickHouse as."""
         secret = SecretStr(passwords(self.server.millrace_home / "server")[ROLE_DASHBOARD])
