@@ -1,4 +1,6 @@
-"""Asks for the marts when new raw rows have landed: at most one run at a time, every 5 seconds at most.
+"""Asks for the marts when new raw rows have landed: one run at a time, at most one for each look of the daemon.
+
+The daemon looks every 5 seconds; where a run takes longer, the next is asked for as soon as it has ended.
 
 What it does when ClickHouse is down, busy or refuses: it skips and says so; the cursor stays.
 """
@@ -11,7 +13,7 @@ from typing import Final
 import dagster as dg
 from clickhouse_connect.driver.client import Client
 
-from contracts.clock import SystemClock
+from contracts.clock import Clock, SystemClock
 from contracts.errors import Permanent, RetryLater
 from contracts.names import DBT_JOB, MODEL_WATERMARKS, RAW_EVENTS, RAW_REWINDS
 from orchestration.assets.archive import ARCHIVE_KEY
@@ -22,6 +24,9 @@ from orchestration.resources.clickhouse import ClickHouse
 # The daemon looks every 5 s; with exactly 5 here, a look that is early by milliseconds would be skipped.
 INTERVAL_SECONDS: Final = 4
 RETRY_SECONDS: Final = 60
+# A look that finds a run going waits for its end, nearly until the next look: new rows would wait 5 s more.
+PATIENCE_SECONDS: Final = 4.5
+_GLANCE_SECONDS: Final = 0.2
 # A selection made in the UI runs as Dagster's own job; where it builds the same tables, it counts as well.
 _UI_JOB: Final = "__ASSET_JOB"
 _GOING: Final = [
@@ -102,6 +107,8 @@ def raw_rows(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.
     asked for again with the next rows, and without new rows once a minute.
     """
     going = _run_going(context.instance)
+    if going is not None and ends_soon(context.instance, going, SystemClock(), PATIENCE_SECONDS):
+        going = _run_going(context.instance)
     if going is not None:
         state = going.status.value.lower()
         return dg.SkipReason(f"Run {going.run_id[:8]} ({going.job_name}) is still going ({state}).")
@@ -115,6 +122,18 @@ def raw_rows(context: dg.SensorEvaluationContext, clickhouse: ClickHouse) -> dg.
     except Permanent as error:
         return dg.SkipReason(f"ClickHouse at {clickhouse.address} refuses; see `millrace doctor`. {error}")
     return _decide(context.instance, cursor, position, left)
+
+
+def ends_soon(instance: dg.DagsterInstance, run: dg.DagsterRun, clock: Clock, seconds: float) -> bool:
+    """Wait for the end of `run`, so many seconds at most, and return whether it has ended."""
+    deadline = clock.monotonic() + seconds
+    while True:
+        found = instance.get_run_by_id(run.run_id)
+        if found is None or found.is_finished:
+            return True
+        if clock.monotonic() >= deadline:
+            return False
+        clock.sleep(_GLANCE_SECONDS)
 
 
 def landing_position(client: Client) -> Position:

@@ -12,6 +12,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from dagster._core.test_utils import create_run_for_test
 
+from contracts.clock import ManualClock
 from contracts.names import DBT_JOB
 from contracts.settings import Settings
 from local.ports import free_ports
@@ -19,8 +20,9 @@ from orchestration.assets.archive import ARCHIVE_KEY
 from orchestration.assets.landed_days import LANDED_DAYS_KEY
 from orchestration.jobs import ANALYSES_JOB
 from orchestration.resources.clickhouse import ClickHouse
+from orchestration.sensors import raw_rows as raw_rows_module
 from orchestration.sensors.after_marts import dbt_tests
-from orchestration.sensors.raw_rows import Cursor, raw_rows
+from orchestration.sensors.raw_rows import Cursor, ends_soon, raw_rows
 from orchestration.sensors.retention import old_runs
 
 INSERT = (
@@ -113,10 +115,36 @@ def test_a_table_filled_again_to_the_same_position_is_new(instance: dg.DagsterIn
 
 
 @pytest.mark.parametrize("job", [DBT_JOB, "__ASSET_JOB"])
-def test_a_run_that_is_going_is_a_reason(instance: dg.DagsterInstance, clickhouse: Client, job: str) -> None:
+def test_a_run_that_goes_on_is_a_reason(
+    instance: dg.DagsterInstance, clickhouse: Client, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_rows_module, "PATIENCE_SECONDS", 0.0)
     clickhouse.command(INSERT, parameters={"offset": 0})
     create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
     assert "is still going (started)" in skip(tick(instance))
+
+
+def test_rows_that_landed_during_a_run_are_asked_for_when_it_ends(
+    instance: dg.DagsterInstance, clickhouse: Client
+) -> None:
+    clickhouse.command(INSERT, parameters={"offset": 0})
+    run = create_run_for_test(instance, job_name=DBT_JOB, status=dg.DagsterRunStatus.STARTED)
+    looked = instance.get_run_by_id
+
+    def look_once_before_the_end(run_id: str) -> dg.DagsterRun | None:
+        instance.get_run_by_id = looked  # type: ignore[method-assign]
+        found = looked(run_id)
+        instance.report_run_canceled(run)
+        return found
+
+    instance.get_run_by_id = look_once_before_the_end  # type: ignore[method-assign]
+    asked(tick(instance))
+
+
+def test_a_look_waits_no_longer_than_it_may(instance: dg.DagsterInstance) -> None:
+    run, clock = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED), ManualClock()
+    assert not ends_soon(instance, run, clock, 4.5)
+    assert clock.elapsed == pytest.approx(4.5, abs=0.2)
 
 
 def test_a_backfill_of_days_holds_up_no_run_of_the_marts(instance: dg.DagsterInstance, clickhouse: Client) -> None:
