@@ -61,8 +61,10 @@ def connect(settings: Settings, **options: Any) -> Client:
     """
     # One session per client would serialise threads and fail on overlap; nothing here needs sessions.
     defaults: dict[str, Any] = {"autogenerate_session_id": False, "connect_timeout": 5}
-    if settings.clickhouse_cluster:
-        defaults["settings"] = dict(_ON_CLUSTER)
+    defaults["settings"] = {
+        **(_ON_CLUSTER if settings.clickhouse_cluster else {}),
+        **({"os_thread_priority": settings.clickhouse_nice} if settings.clickhouse_nice else {}),
+    }
     try:
         return clickhouse_connect.get_client(
             host=settings.clickhouse_host,

@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     clickhouse_cluster: str = Field("", pattern=r"^[A-Za-z0-9_]*$", description="ClickHouse cluster; empty: one node")
     clickhouse_replicated: bool = Field(True, description="false: the cluster has no Keeper, hence no replicas")
 
+    clickhouse_nice: int = Field(
+        0, ge=0, le=19, description="How far this process's queries give way to others at the server, as nice has it"
+    )
+
     archive_url: str = Field(
         "", description="Where closed days are archived: a folder or s3://bucket/prefix; empty: MILLRACE_HOME/archive"
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from contracts.names import DBT_JOB
+from contracts.names import DBT_JOB, NICE_TAG
 from orchestration.assets.archive import archived_days
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.event_profiles import event_profiles
@@ -19,6 +19,9 @@ ANALYSES_JOB: Final = "analyses"
 CHECKS_JOB: Final = "checks"
 ARCHIVE_JOB: Final = "archive"
 SHOP_JOB: Final = "shop_checks"
+
+# What is asked for twice a minute or less must not make what is asked for every few seconds late.
+_GIVES_WAY: Final = {NICE_TAG: "10"}
 
 _models = dg.AssetSelection.assets(*dbt_models.keys)
 _streamed = (
@@ -38,6 +41,7 @@ tests_job = dg.define_asset_job(
     TESTS_JOB,
     selection=dg.AssetSelection.checks_for_assets(*dbt_models.keys) - dg.AssetSelection.checks(*OUR_CHECKS),
     description="dbt's data tests, as asset checks.",
+    tags=_GIVES_WAY,
     executor_def=dg.in_process_executor,
 )
 analyses_job = dg.define_asset_job(
@@ -46,6 +50,7 @@ analyses_job = dg.define_asset_job(
     | dg.AssetSelection.assets(experiment_looks.key).without_checks()
     | dg.AssetSelection.checks(*EXPERIMENT_CHECKS),
     description="Funnels and experiments, then a look at every experiment and whether it is sound.",
+    tags=_GIVES_WAY,
     executor_def=dg.in_process_executor,
 )
 checks_job = dg.define_asset_job(
@@ -58,11 +63,13 @@ shop_checks_job = dg.define_asset_job(
     SHOP_JOB,
     selection=dg.AssetSelection.assets(event_profiles.key).without_checks() | dg.AssetSelection.checks(*SHOP_CHECKS),
     description="What events looked like in the last complete hour, and whether it was sane or remarkable.",
+    tags=_GIVES_WAY,
     executor_def=dg.in_process_executor,
 )
 archive_job = dg.define_asset_job(
     ARCHIVE_JOB,
     selection=dg.AssetSelection.assets(archived_days.key),
     description="Closed landing days as Parquet, written and proven.",
+    tags=_GIVES_WAY,
     executor_def=dg.in_process_executor,
 )

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
+from contracts.names import NICE_TAG
+
 if TYPE_CHECKING:
     from dagster._core.instance import InstanceRef
 
@@ -170,7 +172,16 @@ def _execute(run_id: str, reference: InstanceRef) -> None:
     from dagster._utils.interrupts import capture_interrupts  # noqa: PLC0415
 
     with capture_interrupts(), DagsterInstance.from_ref(reference) as instance:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and NICE_TAG in run.tags:
+            give_way(int(run.tags[NICE_TAG]))
         _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
+
+
+def give_way(nice: int) -> None:
+    """Let this process, and what it asks ClickHouse for, leave the processors to others."""
+    os.nice(nice)
+    os.environ["CLICKHOUSE_NICE"] = str(nice)
 
 
 def _reason(code: int) -> str:

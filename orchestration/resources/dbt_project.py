@@ -42,6 +42,7 @@ def export_settings(settings: Settings) -> None:
         "CLICKHOUSE_SECURE": str(settings.clickhouse_secure).lower(),
         "CLICKHOUSE_CLUSTER": settings.clickhouse_cluster,
         "CLICKHOUSE_REPLICATED": str(settings.clickhouse_replicated).lower(),
+        "CLICKHOUSE_NICE": str(settings.clickhouse_nice),
     }
     for name, value in values.items():
         os.environ[name] = value
