@@ -123,11 +123,12 @@ class InProcessDbt(dg.ConfigurableResource[None]):
 @contextmanager
 def locked(name: str, writes: Collection[str] | None) -> Iterator[None]:
     """Hold the lock `name`: alone, or with others while each holds the locks of the models it writes."""
+    folder = dbt_project.target_dir()
     with ExitStack() as held:
-        held.enter_context(dbt_project.project_lock(name, is_shared=writes is not None))
+        held.enter_context(dbt_project.project_lock(name, is_shared=writes is not None, folder=folder))
         # In one order for all: two that share models cannot wait for each other.
         for model in sorted(writes or ()):
-            held.enter_context(dbt_project.project_lock(model))
+            held.enter_context(dbt_project.project_lock(model, folder=folder))
         yield
 
 

@@ -61,10 +61,11 @@ def dbt_arguments() -> list[str]:
 
 
 @contextmanager
-def project_lock(name: str, *, is_shared: bool = False) -> Iterator[None]:
-    """Hold the lock `name` of this stack's dbt folder, alone or with others who share it."""
-    target_dir().mkdir(parents=True, exist_ok=True)
-    with (target_dir() / f"{name}.lock").open("w") as lock:
+def project_lock(name: str, *, is_shared: bool = False, folder: Path | None = None) -> Iterator[None]:
+    """Hold the lock `name` of this stack's dbt folder (`folder`, when it is known), alone or with others."""
+    folder = folder or target_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX)
         yield
 
