@@ -8,6 +8,9 @@
    above the watermark landed stands in raw's ledger, to the minute: a stamp says when a worker closed its batch, and
    an insert that was repeated through a long outage becomes visible hours after it.
 
+   Most models need of new events only whose rows to recompute. `keys_landed()` is that, as a relation: user, item and
+   time, looked up in raw once a run into ops.landed_keys, which `forget_keys()` empties again.
+
    The first model takes `run_events` at most, so that a rebuild, or a run after a long pause, needs no more memory
    than any other; the rest is for the next run. `seen_until` then stays, because rows behind it are still to come.
 
@@ -40,20 +43,25 @@
         {%- set windows = run_query(_read_window()).rows -%}
         {%- if windows | length == 0 -%} false
         {%- else -%}
-        ingested_at >= toDateTime64('{{ windows[0].since }}', 3, 'UTC')
-        and ({% for topic in windows | map(attribute='kafka_topic') | unique -%}
-            {%- set mine = windows | selectattr('kafka_topic', 'equalto', topic) | list -%}
-            {%- set partitions = mine | map(attribute='kafka_partition') | join(', ') -%}
-            {{ 'or ' if not loop.first }}(
-                kafka_topic = '{{ topic }}'
-                and toInt64(kafka_offset) > transform(kafka_partition, [{{ partitions }}],
-                    [{{ mine | map(attribute='low') | join(', ') }}]::Array(Int64), toInt64(9223372036854775807))
-                and toInt64(kafka_offset) <= transform(kafka_partition, [{{ partitions }}],
-                    [{{ mine | map(attribute='high') | join(', ') }}]::Array(Int64), toInt64(-1))
-            )
-        {%- endfor %})
+        {{- _within(windows, windows[0].since) }}
         {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{# What lies in the windows of topics and partitions. #}
+{% macro _within(windows, since) -%}
+    ingested_at >= toDateTime64('{{ since }}', 3, 'UTC')
+    and ({% for topic in windows | map(attribute='kafka_topic') | unique -%}
+        {%- set mine = windows | selectattr('kafka_topic', 'equalto', topic) | list -%}
+        {%- set partitions = mine | map(attribute='kafka_partition') | join(', ') -%}
+        {{ 'or ' if not loop.first }}(
+            kafka_topic = '{{ topic }}'
+            and toInt64(kafka_offset) > transform(kafka_partition, [{{ partitions }}],
+                [{{ mine | map(attribute='low') | join(', ') }}]::Array(Int64), toInt64(9223372036854775807))
+            and toInt64(kafka_offset) <= transform(kafka_partition, [{{ partitions }}],
+                [{{ mine | map(attribute='high') | join(', ') }}]::Array(Int64), toInt64(-1))
+        )
+    {%- endfor %})
 {%- endmacro %}
 
 {# Days that left raw for the archive are in the marts; a rebuild would not find them again. #}
@@ -68,6 +76,11 @@
             ~ away[2] ~ "): bring them back with `millrace restore DAY`, or set forget_archived_days"
         ) }}
     {%- endif -%}
+{%- endmacro %}
+
+{# The keys of what landed, for `from`; takes the same arguments as `landed()`. #}
+{% macro keys_landed() -%}
+    (select * from ops.landed_keys where invocation_id = '{{ invocation_id }}' and {{ landed(*varargs) }})
 {%- endmacro %}
 
 {# A number that grows with the data a run has seen: of two runs that compute the same row, the one that
@@ -89,32 +102,73 @@
     having max(high) >= 0
 {%- endmacro %}
 
-{# For on-run-start: the statement that opens the windows of the run's models. #}
+{# For on-run-start: opens the windows of the run's models; the statement that looks up the keys in them. #}
 {% macro open_windows() -%}
-    {%- if execute and flags.WHICH in ['run', 'build'] and not var('landed_from') -%}
-        {%- set reads = _models_by_landing() -%}
-        {%- set chosen = [] -%}
-        {%- for id in selected_resources if id.split('.')[-1] in reads -%}
-            {%- do chosen.append(id.split('.')[-1]) -%}
-        {%- endfor -%}
-        {%- set pairs = [] -%}
-        {%- for model in chosen -%}
-            {%- for source in _sources(model, reads, chosen) -%} {%- do pairs.append((model, source)) -%} {%- endfor -%}
-        {%- endfor -%}
-        {%- set lows = run_query(
-            "select kafka_topic, kafka_partition, min(low) as low from (" ~ _windows(pairs) ~ ") group by all"
-        ).rows if pairs else [] -%}
-        {%- if lows -%}
-            insert into ops.model_windows
-                (invocation_id, model, kafka_topic, kafka_partition, low, high, seen_until, since)
-            select
-                '{{ invocation_id }}', windows.*, toDateTime64('{{ run_query(_since(lows)).rows[0][0] }}', 3, 'UTC')
-            from ({{ _windows(pairs) }}) as windows
+    {%- if execute and flags.WHICH in ['run', 'build'] -%}
+        {%- if var('landed_from') -%}
+            {{ _look_up_keys("ingested_at >= toDateTime64('" ~ var('landed_from') ~ "', 3, 'UTC')") }}
+        {%- else -%}
+            {{ _open_windows() }}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{# The models that read by landing, each with those among them that it reads. #}
+{% macro _open_windows() -%}
+    {%- set reads = _models_by_landing() -%}
+    {%- set chosen = [] -%}
+    {%- for id in selected_resources if id.split('.')[-1] in reads -%}
+        {%- do chosen.append(id.split('.')[-1]) -%}
+    {%- endfor -%}
+    {%- set pairs = [] -%}
+    {%- for model in chosen -%}
+        {%- for source in _sources(model, reads, chosen) -%} {%- do pairs.append((model, source)) -%} {%- endfor -%}
+    {%- endfor -%}
+    {%- set windows = run_query(
+        "select model, kafka_topic, kafka_partition, low, high, toString(seen_until) as seen_until"
+        ~ " from (" ~ _windows(pairs) ~ ")"
+    ).rows if pairs else [] -%}
+    {%- if windows -%}
+        {%- set widest = [] -%}
+        {%- for partition in windows | groupby('kafka_partition') -%}
+            {%- for topic in partition.list | groupby('kafka_topic') -%}
+                {%- do widest.append(dict(
+                    kafka_topic=topic.grouper, kafka_partition=partition.grouper,
+                    low=topic.list | map(attribute='low') | min, high=topic.list | map(attribute='high') | max
+                )) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- set since = run_query(_since(widest)).rows[0][0] -%}
+        {%- do run_query(_write_windows(windows, since)) -%}
+        {{ _look_up_keys(_within(widest, since)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _write_windows(windows, since) -%}
+    insert into ops.model_windows
+        (invocation_id, model, kafka_topic, kafka_partition, low, high, seen_until, since)
+    values {% for window in windows -%}
+        {{ ', ' if not loop.first }}('{{ invocation_id }}', '{{ window.model }}', '{{ window.kafka_topic }}', {{ window.kafka_partition }},
+        {{- window.low }}, {{ window.high }}, '{{ window.seen_until }}', '{{ since }}')
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro _look_up_keys(condition) -%}
+    insert into ops.landed_keys
+        (invocation_id, kafka_topic, kafka_partition, kafka_offset, ingested_at, event_time, user_id, item_id)
+    select
+        '{{ invocation_id }}', kafka_topic, kafka_partition, kafka_offset, ingested_at, event_time, user_id, item_id
+    from {{ source('raw', 'events') }}
+    where {{ condition }}
+{%- endmacro %}
+
+{# For on-run-end: the run's keys are of use to nobody else. #}
+{% macro forget_keys() -%}
+    {%- if execute and flags.WHICH in ['run', 'build'] -%}
+        alter table ops.landed_keys drop partition '{{ invocation_id }}'
+    {%- endif -%}
+{%- endmacro %}
+
+{# The models that read by landing, with `landed()` or `keys_landed()`, each with those among them that it reads. #}
 {% macro _models_by_landing() -%}
     {%- set models, reads = {}, {} -%}
     {%- for id, node in graph.nodes.items() if node.resource_type == 'model' and 'landed(' in node.raw_code -%}

@@ -18,8 +18,7 @@
 with touched as (
 
     select user_id, min(event_time) as earliest
-    from {{ ref('stg_events') }}
-    where {{ landed('int_experiment_users', 'int_user_monthly') }}
+    from {{ keys_landed('int_experiment_users', 'int_user_monthly') }}
     group by user_id
 
 ),

@@ -11,8 +11,7 @@
 with touched as (
 
     select distinct user_id
-    from {{ ref('stg_events') }}
-    where {{ landed('int_purchases', 'int_user', 'int_experiment_baseline') }}
+    from {{ keys_landed('int_purchases', 'int_user', 'int_experiment_baseline') }}
 
 ),
 

@@ -10,8 +10,8 @@
 with touched as (
 
     select distinct item_id
-    from {{ ref('stg_events') }}
-    where item_id != '' and {{ landed('int_item_daily', 'int_item_user_counts') }}
+    from {{ keys_landed('int_item_daily', 'int_item_user_counts') }}
+    where item_id != ''
 
 ),
 

@@ -11,8 +11,8 @@
 with touched as (
 
     select distinct toDate(event_time) as event_date, item_id
-    from {{ ref('stg_events') }}
-    where item_id != '' and {{ landed('int_item_hourly') }}
+    from {{ keys_landed('int_item_hourly') }}
+    where item_id != ''
 
 ),
 

@@ -12,9 +12,9 @@
 
 with touched as (
 
-    select distinct event_hour, item_id
-    from {{ ref('stg_events') }}
-    where item_id != '' and {{ landed('int_item_events') }}
+    select distinct toStartOfHour(event_time) as event_hour, item_id
+    from {{ keys_landed('int_item_events') }}
+    where item_id != ''
 
 ),
 

@@ -11,8 +11,8 @@
 with touched as (
 
     select distinct item_id, toUInt16(cityHash64(user_id) % 1024) as user_bucket
-    from {{ ref('stg_events') }}
-    where item_id != '' and {{ landed('int_item_users') }}
+    from {{ keys_landed('int_item_users') }}
+    where item_id != ''
 
 )
 

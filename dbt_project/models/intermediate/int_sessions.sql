@@ -16,8 +16,7 @@
 with touched as (
 
     select distinct user_id, toDate(event_time) as event_date
-    from {{ ref('stg_events') }}
-    where {{ landed('int_user_daily') }}
+    from {{ keys_landed('int_user_daily') }}
 
 ),
 

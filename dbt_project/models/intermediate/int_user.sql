@@ -11,8 +11,7 @@
 with touched as (
 
     select distinct user_id
-    from {{ ref('stg_events') }}
-    where {{ landed('int_user_monthly') }}
+    from {{ keys_landed('int_user_monthly') }}
 
 ),
 

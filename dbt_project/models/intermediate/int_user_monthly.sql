@@ -11,8 +11,7 @@
 with touched as (
 
     select distinct user_id, toDate(event_time) as event_date
-    from {{ ref('stg_events') }}
-    where {{ landed('int_user_daily', 'int_sessions') }}
+    from {{ keys_landed('int_user_daily', 'int_sessions') }}
 
 ),
 
