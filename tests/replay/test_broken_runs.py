@@ -59,6 +59,21 @@ def test_two_runs_at_once_leave_what_one_would(
         assert_same(clickhouse, name, expected)
 
 
+def test_a_run_leaves_no_keys_and_minds_none_that_another_left(clickhouse: Client, run: Run) -> None:
+    events, landing = history(14, 120), Landing(clickhouse)
+    landing.land(events[:60])
+    clickhouse.command(
+        "INSERT INTO ops.landed_keys (invocation_id, user_id, event_time) VALUES ('died', 'nobody', now())"
+    )
+    run()
+    landing.land(events[60:])
+    run()
+    assert clickhouse.query("SELECT DISTINCT invocation_id FROM ops.landed_keys").result_rows == [("died",)]
+    clickhouse.command("TRUNCATE TABLE ops.landed_keys")
+    for name, expected in marts(events).items():
+        assert_same(clickhouse, name, expected)
+
+
 def test_the_marts_do_not_wait_for_merges(clickhouse: Client, run: Run) -> None:
     """What a run computes again lies beside what it was, until a merge that may come much later."""
     events, landing = history(13, 240), Landing(clickhouse)
