@@ -18,5 +18,5 @@ def drop_models(client: Client) -> None:
     for database in ("staging", "intermediate", "marts"):
         client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
         client.command(f"CREATE DATABASE {database}")
-    for table in ("ops.model_watermarks", "ops.experiment_results"):
+    for table in ("ops.model_watermarks", "ops.landed_keys", "ops.experiment_results"):
         client.command(f"TRUNCATE TABLE {table}")
