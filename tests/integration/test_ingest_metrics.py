@@ -210,8 +210,9 @@ def test_a_second_worker_takes_over_partitions_and_both_count_the_rebalance(make
         wait_until(lambda: get(settings, "/ready", "a")[0] == 200)
         with running_worker(settings, WorkerOptions(name="b")):
             wait_until(lambda: scrape(settings, "b")["millrace_ingest_partitions"].get(("placed",)) == 2.0)
-            rebalances = scrape(settings, "a")["millrace_ingest_rebalances_total"]
-            assert (rebalances["revoked",] >= 1, rebalances["lost",]) == (True, 0)
+            # a tells of what it gave up with its next turn, which may come after b's first one.
+            wait_until(lambda: scrape(settings, "a")["millrace_ingest_rebalances_total"]["revoked",] >= 1)
+            assert scrape(settings, "a")["millrace_ingest_rebalances_total"]["lost",] == 0
             assert len(scrape(settings, "a")["millrace_ingest_lag_events"]) <= 2
 
 
