@@ -1,10 +1,10 @@
-{# A page without its host, query and fragment, so that one page is one page; a host alone is '/'. #}
+{# A page without its host, query and fragment, so that one page is one page; a host alone is '/'. As in the migration
+   live_pages. #}
 {% macro page_path(url) -%}
     multiIf(
-        {{ url }} = '', '',
-        position({{ url }}, '//') = 0, cutQueryStringAndFragment({{ url }}),
-        path({{ url }}) = '', '/',
-        path({{ url }})
+        not match({{ url }}, '^([a-zA-Z][a-zA-Z0-9+.-]*:)?//'), cutQueryStringAndFragment({{ url }}),
+        path(cutQueryStringAndFragment({{ url }})) = '', '/',
+        path(cutQueryStringAndFragment({{ url }}))
     )
 {%- endmacro %}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -198,6 +198,27 @@ def test_top_pages_and_items_count_each_event_once(live: Client, place: Partitio
     assert live.query("SELECT page, sum(views) FROM live.live_top_pages GROUP BY page").result_rows == [("/hat", 2)]
     query = "SELECT item_id, interactions, purchases, units, revenue FROM live.live_top_items"
     assert live.query(query).result_rows == [("hat", 3, 1, 2, Decimal("19.98"))]
+
+
+def test_a_page_is_the_path_of_its_address_here_and_in_staging(live: Client, place: Partition) -> None:
+    pages = {
+        "https://shop.example/a/b?from=mail#top": "/a/b",
+        "https://shop.example": "/",
+        "https://shop.example?from=/mail": "/",
+        "//shop.example/c": "/c",
+        "android-app://shop.example/d": "/d",
+        "/e?u=//b": "/e",
+        "/f//b://c/d": "/f//b://c/d",
+        "g//b": "g//b",
+        "search?next=https://shop.example/a": "search",
+        "#top": "",
+        "/ä/日本": "/ä/日本",
+    }
+    views = [message(now() - MINUTE, event_type="page_view", page_url=address) for address in pages]
+    Ingest(live, place).write(*views)
+    assert dict(live.query("SELECT page_url, page FROM staging.stg_events").result_rows) == pages
+    shown = live.query("SELECT page, sum(views) FROM live.live_top_pages GROUP BY page").result_rows
+    assert dict(shown) == dict(Counter(pages.values()))
 
 
 def test_an_event_sent_twice_counts_once_in_one_batch_and_in_two(live: Client, place: Partition) -> None:

@@ -23,10 +23,9 @@ _BOTS = re.compile(
 
 def page_of(url: str) -> str:
     """Return the path of a page's address."""
-    path = re.sub(r"[?#].*", "", url)
-    if "//" not in url:
-        return path
-    return re.sub(r"^.*?//[^/]*", "", path) or "/"
+    address = re.split("[?#]", url)[0]
+    host = re.match("([a-zA-Z][a-zA-Z0-9+.-]*:)?//[^/]*", address)
+    return address[host.end() :] or "/" if host else address
 
 
 def sessions_of(rows: list[Row]) -> list[Row]:
