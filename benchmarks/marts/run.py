@@ -25,7 +25,7 @@ from sql.migrate import migrate
 
 NEW_EVENTS: Final = 50_000
 RUNS: Final = 7
-REBUILD_EVENTS: Final = 10_000_000
+REBUILD_EVENTS: Final = 5_000_000
 _REBUILD_BYTES: Final = 8_000_000_000
 _BEHIND: Final = """
 SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))

@@ -1,5 +1,5 @@
-{# A session from its one or two pieces in the order of time, as a named tuple. #}
-{% macro joined_pieces(pieces) -%}
+{# A session from `parts`, its one or two pieces in the order of time, as a named tuple. #}
+{% macro joined_pieces() -%}
     {%- set reasons -%}
         arrayFilter((reason, is_true) -> is_true, ['user_agent', 'rate', 'duration'], [
             arrayExists(one -> one.is_bot_agent, parts),
@@ -12,9 +12,7 @@
     cast(
         (
             -- Named after the event that landed first, which nothing that lands later can change.
-            lower(hex(sipHash128(
-                user_id, arraySort(one -> -one.earliness, {{ pieces }} as parts)[1].first_landed
-            ))),
+            lower(hex(sipHash128(user_id, arraySort(one -> -one.earliness, parts)[1].first_landed))),
             parts[1].client_session_id,
             parts[1].first_at as begin,
             parts[-1].last_at as end,

@@ -4,13 +4,13 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    order_by='(item_id, user_bucket)',
+    order_by='(item_id, item_bucket)',
     post_hook='{{ record_watermark() }}'
 ) }}
 
 with touched as (
 
-    select distinct item_id, toUInt16(cityHash64(user_id) % 1024) as user_bucket
+    select distinct {{ item_bucket() }} as item_bucket
     from {{ keys_landed('int_item_users') }}
     where item_id != ''
 
@@ -18,9 +18,9 @@ with touched as (
 
 select
     item_id,
-    user_bucket,
+    item_bucket,
     uniqExact(user_id) as users,
     {{ run_version() }} as version
 from {{ ref('int_item_users') }}
-where (item_id, user_bucket) in (select item_id, user_bucket from touched)
-group by item_id, user_bucket
+where item_bucket in (select item_bucket from touched)
+group by item_id, item_bucket

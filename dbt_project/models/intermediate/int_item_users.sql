@@ -1,10 +1,11 @@
--- Who has met an item: a set, so adding a pair twice changes nothing, and counting it is exact. In 1,024 buckets
--- of users, in small granules: int_item_user_counts reads again only the buckets that new events touch.
+-- Who has met an item: a set, so adding a pair twice changes nothing, and counting it is exact. An item's users lie
+-- in 1,024 buckets, and int_item_user_counts counts again only those that new events touch: a bucket of an item is
+-- one number, because millions of rows are looked up by it in a run.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree()',
-    order_by='(item_id, user_bucket, user_id)',
+    order_by='(item_bucket, item_id, user_id)',
     settings={'index_granularity': 128},
     post_hook='{{ record_watermark() }}'
 ) }}
@@ -15,6 +16,6 @@ with events as (
 
 )
 
-select distinct item_id, toUInt16(cityHash64(user_id) % 1024) as user_bucket, user_id
+select distinct {{ item_bucket() }} as item_bucket, item_id, user_id
 from events
 where item_id != '' and {{ landed('int_events') }}

@@ -40,17 +40,19 @@ pieces as (
         user_id,
         event_date,
         arrayJoin(pieces) as piece,
-        lagInFrame(piece, 1) over (
-            partition by user_id, piece.client_session_id order by event_date, piece.first_at
-            rows between unbounded preceding and unbounded following
-        ) as before,
-        toDate(before.first_at) = event_date - 1
-        and piece.last_at <= before.first_at + interval {{ var('session_cap_hours') }} hour
+        lagInFrame(piece.first_at, 1) over neighbours as first_before,
+        lagInFrame(piece.last_at, 1) over neighbours as last_before,
+        toDate(first_before) = event_date - 1
+        and piece.last_at <= first_before + interval {{ var('session_cap_hours') }} hour
         and (
             piece.client_session_id != ''
-            or piece.first_at <= before.last_at + interval {{ var('session_idle_minutes') }} minute
+            or piece.first_at <= last_before + interval {{ var('session_idle_minutes') }} minute
         ) as is_near
     from days
+    window neighbours as (
+        partition by user_id, piece.client_session_id order by event_date, piece.first_at
+        rows between unbounded preceding and unbounded following
+    )
 
 ),
 
@@ -69,15 +71,23 @@ linked as (
 
 ),
 
-sessions as (
+joined as (
 
     select
         user_id,
         if(goes_on, event_date - 1, event_date) as session_date,
-        if(goes_on, before.first_at, piece.first_at) as started_at,
-        {{ joined_pieces('arraySort(one -> one.first_at, groupArray(piece))') }} as session
+        if(goes_on, first_before, piece.first_at) as started_at,
+        arraySort(one -> one.first_at, groupArray(piece)) as parts
     from linked
     group by user_id, piece.client_session_id, session_date, started_at
+
+),
+
+begun as (
+
+    select user_id, session_date, groupArray({{ joined_pieces() }}) as sessions
+    from joined
+    group by user_id, session_date
 
 )
 
@@ -89,10 +99,7 @@ select
     arrayExists(one -> one.is_bot, sessions) as has_bot,
     {{ run_version() }} as version
 from days
-left join (
-    select user_id, session_date, groupArray(session) as sessions from sessions group by user_id, session_date
-) as begun
-    on days.user_id = begun.user_id and days.event_date = begun.session_date
+left join begun on days.user_id = begun.user_id and days.event_date = begun.session_date
 where (days.user_id, days.event_date) in (
     select user_id, event_date + arrayJoin(range(5)) - 2 from touched
 )

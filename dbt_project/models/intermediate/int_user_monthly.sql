@@ -38,7 +38,8 @@ begun as (
     select
         user_id,
         toStartOfMonth(session_date) as month,
-        sum(length(sessions)) as sessions,
+        -- Not length(sessions): with FINAL, that reads the sessions themselves.
+        sum(sessions.size0) as sessions,
         sum(has_bot) as bot_days
     from {{ ref('int_sessions') }} {{ final() }}
     where user_id in (select user_id from months)
