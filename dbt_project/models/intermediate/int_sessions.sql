@@ -1,14 +1,15 @@
 -- User x UTC day: the sessions that begin on that day, put together from the pieces in int_user_daily. Two pieces
 -- on both sides of a midnight are one session if they carry the same client id (or none, and the pause is short)
 -- and are at most the cap apart. Pieces over three days are longer than any cap, so such a chain is cut at each of
--- its midnights. What an event can change is therefore at most two days away, and only that is recomputed.
+-- its midnights. What an event can change is therefore at most two days away, and only that is recomputed. Small
+-- granules in small blocks: of one user's sessions each part is asked for all of its many columns.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     partition_by='toYYYYMM(session_date)',
     order_by='(user_id, session_date)',
-    settings=dict(closed_partitions_in_one_part(), index_granularity=256),
+    settings=dict(closed_partitions_in_one_part(), index_granularity=128, min_compress_block_size=8192),
     query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
     post_hook='{{ record_watermark() }}'
 ) }}
