@@ -1,9 +1,11 @@
 {# The rows a run has to look at: what landed since this model last succeeded.
 
-   `open_windows()` writes the windows of all models of a run to ops.model_windows before the first of them begins, and
-   `landed()` renders a model's own as a condition on a relation with the landing columns. The window ends at raw's newest
-   row for the first model; those that read others get as far as these will have come, or, of those that are not in the
-   run, have come. Offsets are the cursor; `since` only lets ClickHouse skip old parts, and is the same for the whole run.
+   `open_windows()` finds the windows of all models of a run before the first of them begins, leaves them in dbt's `graph`,
+   which the threads of a run share, and in ops.model_windows; `landed()` renders a model's own as a condition on a relation
+   with the landing columns, and when the run ends, those of the models that succeeded become watermarks. The window ends
+   at raw's newest row for the first model; those that read others get as far as these will have come, or, of those that
+   are not in the run, have come. Offsets are the cursor; `since` only lets ClickHouse skip old parts, and is the same for
+   the whole run.
    Recomputing what was computed before is harmless, so a window may be read twice, never skipped. When the rows
    above the watermark landed stands in raw's ledger, to the minute: a stamp says when a worker closed its batch, and
    an insert that was repeated through a long outage becomes visible hours after it.
@@ -40,10 +42,10 @@
             {#- A rebuild begins from nothing, also in what it remembers: the highest offset wins there. -#}
             {%- do run_query("delete from ops.model_watermarks where model = '" ~ model.name ~ "'") -%}
         {%- endif -%}
-        {%- set windows = run_query(_read_window()).rows -%}
-        {%- if windows | length == 0 -%} false
-        {%- else -%}
-        {{- _within(windows, windows[0].since) }}
+        {%- set opened = graph['opened_windows'][invocation_id] -%}
+        {%- set windows = opened.windows | selectattr('model', 'equalto', model.name) | list -%}
+        {%- if windows -%} {{- _within(windows, opened.since) }}
+        {%- else -%} false
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -93,11 +95,24 @@
     ))
 {%- endmacro %}
 
+{# For the first model, of whose watermark the others' `run_version()` is made. #}
 {% macro record_watermark() -%}
+    {{ _record_watermarks([this.identifier]) }}
+{%- endmacro %}
+
+{# For on-run-end: the others, of those that succeeded. What dies before computes its windows again. #}
+{% macro record_watermarks() -%}
+    {%- if execute and flags.WHICH in ['run', 'build'] and not var('landed_from') -%}
+        {%- set done = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
+        {{ _record_watermarks(done | reject('equalto', 'int_events') | list) if done }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _record_watermarks(models) -%}
     insert into ops.model_watermarks (model, kafka_topic, kafka_partition, kafka_offset, since)
     select model, kafka_topic, kafka_partition, toUInt64(max(high)), min(seen_until)
     from ops.model_windows
-    where model = '{{ this.identifier }}' and invocation_id = '{{ invocation_id }}'
+    where model in {{ sql_texts(models) }} and invocation_id = '{{ invocation_id }}'
     group by model, kafka_topic, kafka_partition
     having max(high) >= 0
 {%- endmacro %}
@@ -127,6 +142,7 @@
         "select model, kafka_topic, kafka_partition, low, high, toString(seen_until) as seen_until"
         ~ " from (" ~ _windows(pairs) ~ ")"
     ).rows if pairs else [] -%}
+    {%- do graph.update(opened_windows={invocation_id: {'windows': []}}) -%}
     {%- if windows -%}
         {%- set widest = [] -%}
         {%- for partition in windows | groupby('kafka_partition') -%}
@@ -138,6 +154,7 @@
             {%- endfor -%}
         {%- endfor -%}
         {%- set since = run_query(_since(widest)).rows[0][0] -%}
+        {%- do graph.update(opened_windows={invocation_id: {'windows': windows, 'since': since}}) -%}
         {%- do run_query(_write_windows(windows, since)) -%}
         {{ _look_up_keys(_within(widest, since)) }}
     {%- endif -%}
@@ -285,13 +302,6 @@
         if(max(is_done), maxIf(at, is_done), toDateTime64('2200-01-01', 3, 'UTC')) as ended_at
     from raw.rewinds
     group by kafka_topic, kafka_partition, run
-{%- endmacro %}
-
-{% macro _read_window() -%}
-    select kafka_topic, kafka_partition, max(low) as low, max(high) as high, toString(max(since)) as since
-    from ops.model_windows
-    where model = '{{ model.name }}' and invocation_id = '{{ invocation_id }}'
-    group by kafka_topic, kafka_partition
 {%- endmacro %}
 
 {# The first minute in which something above the watermarks landed, from raw's ledgers: first the day, in a row for

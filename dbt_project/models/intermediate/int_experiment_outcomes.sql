@@ -4,8 +4,7 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    order_by='(experiment_name, user_id)',
-    post_hook='{{ record_watermark() }}'
+    order_by='(experiment_name, user_id)'
 ) }}
 
 with touched as (

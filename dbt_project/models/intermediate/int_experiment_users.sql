@@ -5,8 +5,7 @@
     incremental_strategy='append',
     engine='AggregatingMergeTree()',
     order_by='(user_id, experiment_name)',
-    settings={'index_granularity': 64},
-    post_hook='{{ record_watermark() }}'
+    settings={'index_granularity': 64}
 ) }}
 
 with events as (

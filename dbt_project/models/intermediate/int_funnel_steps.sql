@@ -9,7 +9,7 @@
     order_by='(funnel_key, event_date, user_id, event_time, event_id)',
     settings={'index_granularity': 2048},
     query_settings={'max_partitions_per_insert_block': 0},
-    post_hook=['{{ record_watermark() }}', '{{ record_funnels() }}']
+    post_hook='{{ record_funnels() }}'
 ) }}
 
 {% set window = landed('int_events') %}

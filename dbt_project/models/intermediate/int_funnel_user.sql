@@ -8,7 +8,7 @@
     order_by='(funnel_key, entry_date, user_id)',
     settings=closed_partitions_in_one_part(),
     query_settings={'max_partitions_per_insert_block': 0},
-    post_hook=['{{ record_watermark() }}', "{{ record_funnels('int_funnel_steps') }}"]
+    post_hook="{{ record_funnels('int_funnel_steps') }}"
 ) }}
 
 {% set window = landed('int_funnel_steps') %}

@@ -3,8 +3,7 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    order_by='item_id',
-    post_hook='{{ record_watermark() }}'
+    order_by='item_id'
 ) }}
 
 with touched as (

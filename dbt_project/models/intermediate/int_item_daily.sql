@@ -4,8 +4,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     order_by='(item_id, event_date)',
-    settings={'index_granularity': 1024},
-    post_hook='{{ record_watermark() }}'
+    settings={'index_granularity': 1024}
 ) }}
 
 with touched as (

@@ -5,8 +5,7 @@
     engine='ReplacingMergeTree(earliness)',
     partition_by='toYYYYMM(event_time)',
     order_by='(event_hour, item_id, user_id, event_time, event_id)',
-    query_settings={'max_partitions_per_insert_block': 0},
-    post_hook='{{ record_watermark() }}'
+    query_settings={'max_partitions_per_insert_block': 0}
 ) }}
 
 with events as (

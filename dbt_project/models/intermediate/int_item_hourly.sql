@@ -6,8 +6,7 @@
     partition_by='toYYYYMM(event_hour)',
     order_by='(item_id, event_hour)',
     settings=closed_partitions_in_one_part(),
-    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
-    post_hook='{{ record_watermark() }}'
+    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1}
 ) }}
 
 with touched as (

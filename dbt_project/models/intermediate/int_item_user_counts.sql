@@ -4,8 +4,7 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    order_by='(item_id, item_bucket)',
-    post_hook='{{ record_watermark() }}'
+    order_by='(item_id, item_bucket)'
 ) }}
 
 with touched as (

@@ -6,8 +6,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree()',
     order_by='(item_bucket, item_id, user_id)',
-    settings={'index_granularity': 128},
-    post_hook='{{ record_watermark() }}'
+    settings={'index_granularity': 128}
 ) }}
 
 with events as (

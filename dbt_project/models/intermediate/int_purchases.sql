@@ -4,8 +4,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(earliness)',
     order_by='(user_id, event_time, event_id)',
-    settings={'index_granularity': 64},
-    post_hook='{{ record_watermark() }}'
+    settings={'index_granularity': 64}
 ) }}
 
 with events as (

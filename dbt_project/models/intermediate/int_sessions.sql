@@ -10,8 +10,7 @@
     partition_by='toYYYYMM(session_date)',
     order_by='(user_id, session_date)',
     settings=dict(closed_partitions_in_one_part(), index_granularity=128, min_compress_block_size=8192),
-    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
-    post_hook='{{ record_watermark() }}'
+    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1}
 ) }}
 
 with touched as (

@@ -4,8 +4,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     order_by='user_id',
-    settings={'index_granularity': 128},
-    post_hook='{{ record_watermark() }}'
+    settings={'index_granularity': 128}
 ) }}
 
 with touched as (

@@ -8,8 +8,7 @@
     partition_by='toMonday(event_date)',
     order_by='(user_id, event_date)',
     settings=dict(closed_partitions_in_one_part(), index_granularity=256),
-    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1},
-    post_hook='{{ record_watermark() }}'
+    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1}
 ) }}
 {{ check_variables() }}
 

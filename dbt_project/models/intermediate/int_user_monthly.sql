@@ -4,8 +4,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     order_by='(user_id, month)',
-    settings={'index_granularity': 256},
-    post_hook='{{ record_watermark() }}'
+    settings={'index_granularity': 256}
 ) }}
 
 with touched as (
