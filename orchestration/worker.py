@@ -183,14 +183,19 @@ def _execute(run_id: str, reference: InstanceRef) -> None:
     with capture_interrupts(), DagsterInstance.from_ref(reference) as instance:
         run = instance.get_run_by_id(run_id)
         if run is not None and NICE_TAG in run.tags:
-            give_way(int(run.tags[NICE_TAG]))
+            give_way(run.tags[NICE_TAG])
         _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
 
 
-def give_way(nice: int) -> None:
-    """Let this process, and what it asks ClickHouse for, leave the processors to others."""
-    os.nice(nice)
-    os.environ["CLICKHOUSE_NICE"] = str(nice)
+def give_way(tag: str) -> None:
+    """Let this process, and what it asks ClickHouse for, leave the processors to others; `tag` is from 0 to 19."""
+    if tag not in map(str, range(20)):
+        logging.getLogger("dagster").warning(
+            "the tag %s is %r, not a number from 0 to 19: no way is given", NICE_TAG, tag
+        )
+        return
+    os.nice(int(tag))
+    os.environ["CLICKHOUSE_NICE"] = tag
 
 
 def _reason(code: int) -> str:

@@ -28,7 +28,7 @@ def execute(*_, **__):
 
 
 with dg.DagsterInstance.local_temp() as instance, patch("dagster._cli.api._execute_run_command_body", execute):
-    for tags in ({}, {"millrace/nice": "7"}):
+    for tags in ({}, {"millrace/nice": "much"}, {"millrace/nice": "7"}):
         _execute(create_run_for_test(instance, tags=tags).run_id, instance.get_ref())
 """
 
@@ -70,4 +70,4 @@ def test_a_run_of_a_job_that_gives_way_does_so_here_and_at_clickhouse(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # no developer's .env
     done = subprocess.run([sys.executable, "-c", EXECUTED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "0", "7", "7"]
+    assert done.stdout.split() == ["0", "0", "0", "0", "7", "7"]
