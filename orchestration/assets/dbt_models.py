@@ -1,6 +1,7 @@
 """Every dbt model as an asset and every dbt test as an asset check, run by dbt in this process or in a new one."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -9,6 +10,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
+from contracts.clickhouse import mapped_errors
 from contracts.errors import Permanent, RetryLater
 from contracts.names import DBT_JOB
 from orchestration.assets.column_lineage import ColumnLineage, keys_read
@@ -85,10 +87,10 @@ def dbt_models(
     # Dagster wants a model after those it reads.
     results = sorted([*done, *_left_alone(kept, done)], key=lambda one: len(_above(one.unique_id)))
     built = [result for result in results if result.unique_id in nodes().assets and result.status in _DONE]
-    tables = _tables(context, clickhouse, [result.unique_id for result in built], kept)
-    for result in built:
-        key = nodes().assets[result.unique_id]
-        yield dg.MaterializeResult(asset_key=key, metadata={**model_metadata(result), **tables.get(key, {})})
+    with _tables(context, clickhouse, [result.unique_id for result in built], kept) as metadata_of:
+        for result in built:
+            metadata = {**model_metadata(result), **metadata_of(result.unique_id)}
+            yield dg.MaterializeResult(asset_key=nodes().assets[result.unique_id], metadata=metadata)
     for result in results:
         check = nodes().checks.get(result.unique_id)
         if check is not None and check in context.selected_asset_check_keys and result.status != "skipped":
@@ -151,19 +153,29 @@ def _above(name: str) -> frozenset[str]:
     return frozenset(parents).union(*(_above(one) for one in parents))
 
 
+@contextmanager
 def _tables(
     context: dg.AssetExecutionContext, clickhouse: ClickHouse, names: Sequence[str], kept: Collection[str]
-) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
-    """Return row counts, columns and their lineage; the models are built, so a failure to look is only a warning."""
+) -> Iterator[Callable[[str], Mapping[str, Any]]]:
+    """Yield what gives a model's row count, columns and their lineage.
+
+    The models are built, so a failure to look is only a warning.
+    """
     lineage = ColumnLineage(_TRANSLATOR)
     missing = lineage.missing(names) if context.job_name != DBT_JOB else []
-    try:
-        with clickhouse.client() as client:
-            remember_views(client, [name for name in names if name not in kept])
-            tables = table_metadata(client, [nodes().assets[name] for name in names])
-            if missing:
-                lineage.find(missing, table_columns(client, keys_read(missing)), _LINEAGE_SECONDS)
-    except (RetryLater, Permanent) as error:
-        context.log.warning(f"No row counts: {error}")
-        return {}
-    return {nodes().assets[name]: {**tables.get(nodes().assets[name], {}), **lineage.metadata(name)} for name in names}
+    with ExitStack() as held:
+        try:
+            client = held.enter_context(clickhouse.client())
+            with mapped_errors():
+                remember_views(client, [name for name in names if name not in kept])
+                found = held.enter_context(table_metadata(client, [nodes().assets[name] for name in names]))
+                if missing:
+                    lineage.find(missing, table_columns(client, keys_read(missing)), _LINEAGE_SECONDS)
+        except (RetryLater, Permanent) as error:
+            context.log.warning(f"No row counts: {error}")
+            found = _nothing
+        yield lambda name: {**found(nodes().assets[name]), **lineage.metadata(name)}
+
+
+def _nothing(_: dg.AssetKey) -> Mapping[str, Any]:
+    return {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 _ROWS = """
 SELECT database, name, total_rows
@@ -25,29 +27,38 @@ ORDER BY database, table, position
 # Counting a view runs it. This happens after every run, so a view over more rows than this, or one that
 # takes longer (seconds), has no count rather than a slow run.
 _COUNT_BUDGET: Final = {"max_rows_to_read": 2_000_000, "max_execution_time": 0.1, "max_threads": 1}
+_COUNTERS: Final = 2
+
+MetadataOf = Callable[[dg.AssetKey], Mapping[str, Any]]
 
 
-def table_metadata(client: Client, keys: Sequence[dg.AssetKey]) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
-    """Return `dagster/row_count` and `dagster/column_schema` by asset key.
+@contextmanager
+def table_metadata(client: Client, keys: Sequence[dg.AssetKey]) -> Iterator[MetadataOf]:
+    """Yield what gives the `dagster/row_count` and `dagster/column_schema` of each of the keys.
 
-    A table's count is what its parts' headers say (no scan); a view is counted within a budget.
+    A table's count is what its parts' headers say (no scan). A view is counted within a budget, in the order of the
+    keys, while the caller does something with those before it.
     """
-    if not keys:
-        return {}
-    tables = _tables(keys)
     columns: dict[dg.AssetKey, list[dg.TableColumn]] = defaultdict(list)
-    for database, table, name, kind, comment in client.query(_COLUMNS, parameters=tables).result_rows:
+    for database, table, name, kind, comment in client.query(_COLUMNS, parameters=_tables(keys)).result_rows:
         column = dg.TableColumn(name=name, type=kind, description=comment or None)
         columns[dg.AssetKey([database, table])].append(column)
-    found: dict[dg.AssetKey, dict[str, Any]] = {
-        key: {"dagster/column_schema": dg.TableSchema(columns=listed)} for key, listed in columns.items()
-    }
-    for database, table, rows in client.query(_ROWS, parameters=tables).result_rows:
-        counted = rows if rows is not None else _count(client, database, table)
-        if counted is not None:
-            said = found.setdefault(dg.AssetKey([database, table]), {})
-            said |= {"dagster/row_count": int(counted), "dagster/storage_kind": "clickhouse"}
-    return found
+    found = client.query(_ROWS, parameters=_tables(keys)).result_rows
+    rows = {dg.AssetKey([database, table]): count for database, table, count in found}
+    pool = ThreadPoolExecutor(_COUNTERS, thread_name_prefix="count")
+    counts = {key: pool.submit(_count, client, key) for key in keys if key in rows and rows[key] is None}
+
+    def of(key: dg.AssetKey) -> Mapping[str, Any]:
+        counted = counts[key].result() if key in counts else rows.get(key)
+        return {
+            **({"dagster/column_schema": dg.TableSchema(columns=columns[key])} if key in columns else {}),
+            **({} if counted is None else {"dagster/row_count": counted, "dagster/storage_kind": "clickhouse"}),
+        }
+
+    try:
+        yield of
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def table_columns(client: Client, keys: Sequence[dg.AssetKey]) -> Mapping[dg.AssetKey, Mapping[str, str]]:
@@ -62,13 +73,14 @@ def _tables(keys: Sequence[dg.AssetKey]) -> dict[str, list[tuple[str, ...]]]:
     return {"tables": [tuple(key.path) for key in keys]}
 
 
-def _count(client: Client, database: str, view: str) -> int | None:
+def _count(client: Client, view: dg.AssetKey) -> int | None:
+    database, name = view.path
     try:
         answer = client.query(
             "SELECT count() FROM {database:Identifier}.{view:Identifier}",
-            parameters={"database": database, "view": view},
+            parameters={"database": database, "view": name},
             settings=_COUNT_BUDGET,
         )
-    except DatabaseError:
+    except ClickHouseError:
         return None
     return int(answer.result_rows[0][0])

@@ -1,7 +1,8 @@
 """What a warm process does once, so that no run of dbt has to: templates compiled, debug messages left out.
 
 dbt compiles the Jinja of each macro when it is first called and keeps it for the life of the process; a forked run
-would begin with none. And it builds a message for each of 400 debug events a run, for logs that nobody keeps here.
+would begin with none. It builds a message for each of 400 debug events a run, for logs that nobody keeps here. And
+each of its connections asks the server who it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from clickhouse_connect.driver.client import Client
 from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.clients.agate_helper import table_from_data_flat
 from dbt_common.clients.jinja import template_cache
@@ -49,6 +51,7 @@ class WithoutDebug(EventManager):
 def warm_up(manifest: Manifest) -> None:
     """Prepare this process for runs of dbt with `manifest`; opens nothing."""
     ctx_set_event_manager(WithoutDebug())
+    greet_once()
     # For a message that nobody reads, each flag of an adapter looks through the stack and all modules: 0.2 s a run.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "")  # type: ignore[method-assign] # noqa: SLF001
     for module in _LATE:
@@ -60,6 +63,28 @@ def warm_up(manifest: Manifest) -> None:
         template_cache.get_node_template(manifest.macros[name])
     project_version()
     gc.set_threshold(_COLLECT_AT)
+
+
+def greet_once() -> None:
+    """Let a process ask a server for its version and 1,400 settings once, not for each of a run's seven connections."""
+    known: dict[tuple[Any, ...], Any] = {}
+    ask, learn = Client._init_common_settings, Client._apply_init_result  # noqa: SLF001
+
+    def place(client: Any) -> tuple[Any, ...]:
+        return client.url, client.headers.get("Authorization"), frozenset(client._initial_settings or ())  # noqa: SLF001
+
+    def learn_and_keep(client: Any, answer: Any) -> None:
+        known[place(client)] = answer
+        learn(client, answer)
+
+    def greet(client: Any, time_zone: Any) -> None:
+        if place(client) in known:
+            learn(client, known[place(client)])
+        else:
+            ask(client, time_zone)
+
+    Client._apply_init_result = learn_and_keep  # type: ignore[method-assign, assignment] # noqa: SLF001
+    Client._init_common_settings = greet  # type: ignore[method-assign, assignment] # noqa: SLF001
 
 
 def _called(manifest: Manifest) -> Iterator[str]:
