@@ -9,7 +9,7 @@ file is sound (SQLite's documentation of `synchronous = NORMAL` with a write-ahe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,7 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
         self._given = inst_data
         self._engine: Engine | None = None
         self._opening = threading.Lock()
+        self._there: set[str] = set()
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -76,6 +77,20 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
+
+    def has_table(self, table_name: str) -> bool:
+        """Return whether the table is there; Dagster opens a connection to look, for each materialization."""
+        return self._is_there(table_name, lambda: super(EventLog, self).has_table(table_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        find = super()._has_asset_key_col_on_connection
+        return self._is_there(f"asset_keys.{column_name}", lambda: find(conn, column_name))
+
+    def _is_there(self, name: str, look: Callable[[], bool]) -> bool:
+        """Look once for what does not go away."""
+        if name not in self._there and look():
+            self._there.add(name)
+        return name in self._there
 
     def _init_db(self) -> None:
         super()._init_db()  # type: ignore[no-untyped-call] # Dagster's is not typed

@@ -103,8 +103,9 @@
 {# For on-run-end: the others, of those that succeeded. What dies before computes its windows again. #}
 {% macro record_watermarks() -%}
     {%- if execute and flags.WHICH in ['run', 'build'] and not var('landed_from') -%}
-        {%- set done = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | list -%}
-        {{ _record_watermarks(done | reject('equalto', 'int_events') | list) if done }}
+        {%- set done = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') -%}
+        {%- set others = done | reject('equalto', 'int_events') | list -%}
+        {{ _record_watermarks(others) if others }}
     {%- endif -%}
 {%- endmacro %}
 
