@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -50,9 +51,16 @@ class History:
     def load(self, client: Client, events: int) -> int:
         """Insert the next `events` events in blocks like the workers' and return how many there were."""
         done = 0
-        for block in self._blocks(events):
-            _insert(client, self._landed(block))
-            done += len(block)
+        with ThreadPoolExecutor(1) as other:
+            inserted: Future[None] | None = None
+            for block in self._blocks(events):
+                landed = self._landed(block)  # while the block before it is inserted
+                if inserted is not None:
+                    inserted.result()
+                inserted = other.submit(_insert, client, landed)
+                done += len(block)
+            if inserted is not None:
+                inserted.result()
         return done
 
     def load_new(self, client: Client, events: int) -> int:
