@@ -53,12 +53,19 @@ def _measured(sizes: list[int]) -> list[dict[str, Any]]:
         for size in sizes:
             histories.append(stack.enter_context(_history(size)))
             found.append(histories[-1].answer())
-        rounds = [[history.ask("run") for history in histories] for _ in range(RUNS + 1)]
+        rounds = [_round(histories) for _ in range(RUNS + 1)]
         # The first round warms what the others find warm.
         for one, history, *runs in zip(found, histories, *rounds[1:], strict=True):
             one.update(_of_runs(runs), **history.ask("end"))
             sys.stderr.write(f"{one['events']:,} events: a run takes {one['run_s']} s\n")
         return found
+
+
+def _round(histories: list[_History]) -> list[dict[str, Any]]:
+    """Let each history fold in the same number of new events; what it took is told at once, should the rest fail."""
+    found = [history.ask("run") for history in histories]
+    sys.stderr.write("runs: " + ", ".join(f"{one['run_s']:.2f} s" for one in found) + "\n")
+    return found
 
 
 def _of_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:

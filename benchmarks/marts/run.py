@@ -27,6 +27,8 @@ NEW_EVENTS: Final = 50_000
 RUNS: Final = 7
 REBUILD_EVENTS: Final = 5_000_000
 _REBUILD_BYTES: Final = 8_000_000_000
+# To merge the whole of raw took 50 million events more than five minutes on a busy machine.
+_MERGE_SECONDS: Final = 3_600
 _BEHIND: Final = """
 SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))
      - (SELECT sum(kafka_offset) FROM ops.model_watermarks FINAL WHERE model = 'int_events')
@@ -145,7 +147,7 @@ def _server(home: Path, ports: Sequence[int], memory_bytes: int = MEMORY_LIMIT_B
             "CLICKHOUSE_USER": "default",
             "CLICKHOUSE_PASSWORD": "",
         }
-        client = connect(settings)
+        client = connect(settings, send_receive_timeout=_MERGE_SECONDS)
         migrate(client, settings)
         yield client, server.pid or 0
     finally:
