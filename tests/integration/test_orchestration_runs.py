@@ -91,7 +91,7 @@ class Stack:
         eventually(lambda: len(self.evaluations()) > before)
 
 
-def eventually(look: Callable[[], T | None], seconds: float = 60) -> T:
+def eventually(look: Callable[[], T | None], seconds: float = 180) -> T:  # a daemon and a first run, on a busy machine
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
