@@ -143,7 +143,8 @@
         "select model, kafka_topic, kafka_partition, low, high, toString(seen_until) as seen_until"
         ~ " from (" ~ _windows(pairs) ~ ")"
     ).rows if pairs else [] -%}
-    {%- do graph.update(opened_windows={invocation_id: {'windows': []}}) -%}
+    {%- set opened = {'windows': windows} -%}
+    {%- do graph.update(opened_windows={invocation_id: opened}) -%}
     {%- if windows -%}
         {%- set widest = [] -%}
         {%- for partition in windows | groupby('kafka_partition') -%}
@@ -155,7 +156,7 @@
             {%- endfor -%}
         {%- endfor -%}
         {%- set since = run_query(_since(widest)).rows[0][0] -%}
-        {%- do graph.update(opened_windows={invocation_id: {'windows': windows, 'since': since}}) -%}
+        {%- do opened.update(since=since) -%}
         {%- do run_query(_write_windows(windows, since)) -%}
         {{ _look_up_keys(_within(widest, since)) }}
     {%- endif -%}

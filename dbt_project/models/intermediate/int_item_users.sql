@@ -1,6 +1,6 @@
 -- Who has met an item: a set, so adding a pair twice changes nothing, and counting it is exact. An item's users lie
 -- in 1,024 buckets, and int_item_user_counts counts again only those that new events touch: a bucket of an item is
--- one number, because millions of rows are looked up by it in a run.
+-- one number, because millions of rows are looked up by it in a run, and granules are small.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
