@@ -2,7 +2,7 @@
 {% macro joined_pieces() -%}
     {%- set reasons -%}
         arrayFilter((reason, is_true) -> is_true, ['user_agent', 'rate', 'duration'], [
-            arrayExists(one -> one.is_bot_agent, parts),
+            has(tupleElement(parts, 'is_bot_agent'), true),
             events >= {{ var('bot_min_events') }}
             and events * 60000000 > {{ var('bot_events_per_minute') }} * greatest(duration_us, 1000000),
             duration_us >= {{ var('bot_active_hours') * 3600000000 }}
@@ -18,30 +18,30 @@
             parts[-1].last_at as end,
             toUnixTimestamp64Micro(end) - toUnixTimestamp64Micro(begin) as duration_us,
             greatest(
-                arrayMax(arrayMap(one -> one.longest_pause, parts)),
+                arrayMax(tupleElement(parts, 'longest_pause')),
                 if(
                     length(parts) = 2,
                     toUnixTimestamp64Micro(parts[-1].first_at) - toUnixTimestamp64Micro(parts[1].last_at), 0
                 )
             ) as longest_pause,
-            arrayReduce('sumMap', arrayMap(one -> one.counts, parts)) as counts,
+            arrayReduce('sumMap', tupleElement(parts, 'counts')) as counts,
             arraySum(mapValues(counts)) as events,
             counts['page_view'],
             counts['purchase'],
             counts['page_view'] <= 1 and arrayAll(kind -> kind in ('page_view', 'scroll', 'hover'), mapKeys(counts)),
-            arrayReduce('sum', arrayMap(one -> one.revenue, parts)),
-            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.pages, parts)))),
-            arrayCompact(arrayFlatten(arrayMap(one -> one.path, parts))) as path,
+            arraySum(tupleElement(parts, 'revenue')),
+            arraySort(arrayDistinct(arrayFlatten(tupleElement(parts, 'pages')))),
+            arrayCompact(arrayFlatten(tupleElement(parts, 'path'))) as path,
             if(empty(path), '', path[1]),
             if(empty(path), '', path[-1]),
-            arrayCompact(arrayFlatten(arrayMap(one -> one.steps, parts))),
-            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.items_viewed, parts)))),
-            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.search_queries, parts)))),
-            arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> one.referrers, parts)))),
-            arrayFirst(one -> one != '', arrayMap(one -> one.user_agent, parts)),
-            arrayFirst(one -> one != '', arrayMap(one -> one.ip_address, parts)),
-            arrayFirst(one -> one != '', arrayMap(one -> one.device_type, parts)),
-            arrayFirst(one -> one != '', arrayMap(one -> one.country, parts)),
+            arrayCompact(arrayFlatten(tupleElement(parts, 'steps'))),
+            arraySort(arrayDistinct(arrayFlatten(tupleElement(parts, 'items_viewed')))),
+            arraySort(arrayDistinct(arrayFlatten(tupleElement(parts, 'search_queries')))),
+            arraySort(arrayDistinct(arrayFlatten(tupleElement(parts, 'referrers')))),
+            arrayFirst(one -> one != '', tupleElement(parts, 'user_agent')),
+            arrayFirst(one -> one != '', tupleElement(parts, 'ip_address')),
+            arrayFirst(one -> one != '', tupleElement(parts, 'device_type')),
+            arrayFirst(one -> one != '', tupleElement(parts, 'country')),
             {{ reasons }} as reasons,
             notEmpty(reasons)
         ) as Tuple(

@@ -55,15 +55,20 @@
     ingested_at >= toDateTime64('{{ since }}', 3, 'UTC')
     and ({% for topic in windows | map(attribute='kafka_topic') | unique -%}
         {%- set mine = windows | selectattr('kafka_topic', 'equalto', topic) | list -%}
-        {%- set partitions = mine | map(attribute='kafka_partition') | join(', ') -%}
         {{ 'or ' if not loop.first }}(
             kafka_topic = '{{ topic }}'
-            and toInt64(kafka_offset) > transform(kafka_partition, [{{ partitions }}],
-                [{{ mine | map(attribute='low') | join(', ') }}]::Array(Int64), toInt64(9223372036854775807))
-            and toInt64(kafka_offset) <= transform(kafka_partition, [{{ partitions }}],
-                [{{ mine | map(attribute='high') | join(', ') }}]::Array(Int64), toInt64(-1))
+            and toInt64(kafka_offset) > {{ _by_partition(mine, 'low', 9223372036854775807) }}
+            and toInt64(kafka_offset) <= {{ _by_partition(mine, 'high', -1) }}
         )
     {%- endfor %})
+{%- endmacro %}
+
+{# The bound of the windows of one topic in a row's partition. #}
+{% macro _by_partition(windows, bound, otherwise) -%}
+    transform(
+        kafka_partition, [{{ windows | map(attribute='kafka_partition') | join(', ') }}],
+        [{{ windows | map(attribute=bound) | join(', ') }}]::Array(Int64), toInt64({{ otherwise }})
+    )
 {%- endmacro %}
 
 {# Days that left raw for the archive are in the marts; a rebuild would not find them again. #}
@@ -309,23 +314,20 @@
 {# The first minute in which something above the watermarks landed, from raw's ledgers: first the day, in a row for
    each partition and day of the history, then the minute, from that day on. #}
 {% macro _since(windows) -%}
-    {%- set day = "toDateTime((" ~ _first('toDate', windows) ~ "), 'UTC')" -%}
+    with ({{ _first('toDate', windows) }}) as first_day
     -- None is above them: nothing is new.
-    select if(first_day = toDateTime('1970-01-01', 'UTC'), '2100-01-01 00:00:00', toString(first_minute))
-    from (
-        select
-            {{ day }} as first_day,
-            ({{ _first('toStartOfMinute', windows, 'where toStartOfMinute(ingested_at) >= ' ~ day) }}) as first_minute
-    )
+    select if(first_day = toDate(0), '2100-01-01 00:00:00', toString((
+        {{- _first('toStartOfMinute', windows, "where toStartOfMinute(ingested_at) >= toDateTime(first_day, 'UTC')") }})))
 {%- endmacro %}
 
 {% macro _first(unit, windows, condition='') -%}
     select min(landed_in)
     from ({{ _landed_by(unit, condition) }})
-    where {% for window in windows -%}
+    where {% for topic in windows | map(attribute='kafka_topic') | unique -%}
+        {%- set mine = windows | selectattr('kafka_topic', 'equalto', topic) | list -%}
         {{ 'or ' if not loop.first }}(
-            kafka_topic = '{{ window.kafka_topic }}' and kafka_partition = {{ window.kafka_partition }}
-            and toInt64(newest) > {{ window.low }}
+            kafka_topic = '{{ topic }}'
+            and toInt64(newest) > {{ _by_partition(mine, 'low', 9223372036854775807) }}
         )
     {%- endfor %}
 {%- endmacro %}

@@ -10,9 +10,11 @@ from __future__ import annotations
 import gc
 import importlib
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from clickhouse_connect.driver.client import Client
+from dbt.plugins.manager import PluginManager
 from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.clients.agate_helper import table_from_data_flat
 from dbt_common.clients.jinja import template_cache
@@ -52,6 +54,9 @@ def warm_up(manifest: Manifest) -> None:
     """Prepare this process for runs of dbt with `manifest`; opens nothing."""
     ctx_set_event_manager(WithoutDebug())
     greet_once()
+    # Each run would look through all folders of modules for plug-ins.
+    PluginManager.get_prefixed_modules = staticmethod(cache(PluginManager.get_prefixed_modules))  # type: ignore[method-assign]
+    PluginManager.get_prefixed_modules()
     # For a message that nobody reads, each flag of an adapter looks through the stack and all modules: 0.2 s a run.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "")  # type: ignore[method-assign] # noqa: SLF001
     for module in _LATE:

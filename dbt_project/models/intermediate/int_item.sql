@@ -3,7 +3,8 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
-    order_by='item_id'
+    order_by='item_id',
+    query_settings={'do_not_merge_across_partitions_select_final': 1}
 ) }}
 
 with touched as (

@@ -3,8 +3,10 @@
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
+    partition_by='toYYYYMM(event_date)',
     order_by='(item_id, event_date)',
-    settings={'index_granularity': 1024}
+    settings=dict(closed_partitions_in_one_part(), index_granularity=1024),
+    query_settings={'max_partitions_per_insert_block': 0, 'do_not_merge_across_partitions_select_final': 1}
 ) }}
 
 with touched as (

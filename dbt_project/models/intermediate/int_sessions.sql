@@ -71,36 +71,35 @@ linked as (
 
 ),
 
+-- A piece that goes over to the day before leaves its own day without it, perhaps without any.
+placed as (
+
+    select
+        *,
+        arrayJoin(if(goes_on, [event_date - 1, event_date], [event_date])) as session_date,
+        goes_on and session_date = event_date as has_gone
+    from linked
+
+),
+
 joined as (
 
     select
         user_id,
-        if(goes_on, event_date - 1, event_date) as session_date,
-        if(goes_on, first_before, piece.first_at) as started_at,
-        arraySort(one -> one.first_at, groupArray(piece)) as parts
-    from linked
-    group by user_id, piece.client_session_id, session_date, started_at
-
-),
-
-begun as (
-
-    select user_id, session_date, groupArray({{ joined_pieces() }}) as sessions
-    from joined
-    group by user_id, session_date
+        session_date,
+        arraySort(one -> one.first_at, groupArrayIf(piece, not has_gone)) as parts
+    from placed
+    where (user_id, session_date) in (select user_id, event_date + arrayJoin(range(5)) - 2 from touched)
+    group by user_id, session_date, piece.client_session_id, if(goes_on, first_before, piece.first_at)
 
 )
 
--- A day whose only piece went over to the day before has an empty list, which replaces what was there.
+-- An empty list replaces what was there.
 select
-    days.user_id as user_id,
-    days.event_date as session_date,
-    arraySort(one -> (one.started_at, one.session_id), any(begun.sessions)) as sessions,
-    arrayExists(one -> one.is_bot, sessions) as has_bot,
+    user_id,
+    session_date,
+    arraySort(one -> (one.started_at, one.session_id), groupArrayIf({{ joined_pieces() }}, notEmpty(parts))) as sessions,
+    has(tupleElement(sessions, 'is_bot'), true) as has_bot,
     {{ run_version() }} as version
-from days
-left join begun on days.user_id = begun.user_id and days.event_date = begun.session_date
-where (days.user_id, days.event_date) in (
-    select user_id, event_date + arrayJoin(range(5)) - 2 from touched
-)
-group by days.user_id, days.event_date
+from joined
+group by user_id, session_date

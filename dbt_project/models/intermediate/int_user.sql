@@ -4,7 +4,8 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     order_by='user_id',
-    settings={'index_granularity': 128}
+    settings={'index_granularity': 128},
+    query_settings={'do_not_merge_across_partitions_select_final': 1}
 ) }}
 
 with touched as (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from contracts.errors import UserError
@@ -61,3 +63,19 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKHOUSE_PORT", "")
     assert load_settings().clickhouse_port == 8123
+
+
+def test_what_changes_in_the_environment_or_its_file_is_seen_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLICKHOUSE_HOST", raising=False)
+    first = load_settings()
+    assert load_settings() is first
+    Path(".env").write_text("CLICKHOUSE_HOST=from-the-file\n")
+    assert load_settings().clickhouse_host == "from-the-file"
+    monkeypatch.setenv("CLICKHOUSE_HOST", "from-the-environment")
+    assert load_settings().clickhouse_host == "from-the-environment"
+    monkeypatch.delenv("CLICKHOUSE_HOST")
+    Path(".env").unlink()
+    assert load_settings() == first
