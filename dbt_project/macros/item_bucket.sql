@@ -1,5 +1,5 @@
-{# The bucket of an item's users in which a user is, as one number for all items. Two that share a number by chance
-   are counted again together, each by itself. #}
+{# The bucket of an item's users in which a user is, as one number for all items. Two items do not share one: among a million
+   buckets, that has a chance of one in forty million. #}
 {% macro item_bucket() -%}
-    toUInt32(cityHash64(item_id, cityHash64(user_id) % 256))
+    cityHash64(item_id, cityHash64(user_id) % 256)
 {%- endmacro %}

@@ -1,11 +1,12 @@
--- Who has met an item: a set, so adding a pair twice changes nothing, and counting it is exact. An item's users lie
--- in 1,024 buckets, and int_item_user_counts counts again only those that new events touch: a bucket of an item is
--- one number, because millions of rows are looked up by it in a run, and granules are small.
+-- Who has met an item: a set, so adding a pair twice changes nothing. An item's users lie in 256 buckets, and
+-- int_item_user_counts counts again only those that new events touch. A bucket of an item is one number and so is a
+-- user, because millions of rows are looked up and counted in a run; granules are small for the same reason. Of the
+-- users of one bucket, a few hundred, two share a number with a chance of one in 10^14.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
     engine='ReplacingMergeTree()',
-    order_by='(item_bucket, item_id, user_id)',
+    order_by='(item_bucket, user_hash)',
     settings={'index_granularity': 128}
 ) }}
 
@@ -15,6 +16,6 @@ with events as (
 
 )
 
-select distinct {{ item_bucket() }} as item_bucket, item_id, user_id
+select distinct {{ item_bucket() }} as item_bucket, sipHash64(user_id) as user_hash
 from events
 where item_id != '' and {{ landed('int_events') }}
