@@ -51,6 +51,7 @@ ROLE_METRICS: Final = "millrace_metrics"
 
 # Dagster names that an alert, a report or a link needs outside the orchestration package.
 DBT_JOB: Final = "marts"
+ANALYSES_JOB: Final = "analyses"
 # A job's tag: how far its runs give way to others at the processors, as `nice` has it.
 NICE_TAG: Final = "millrace/nice"
 ITEM_SALES_CHECK: Final = "item_sales_within_expected"

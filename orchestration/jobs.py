@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from contracts.names import DBT_JOB, NICE_TAG
+from contracts.names import ANALYSES_JOB, DBT_JOB, NICE_TAG
 from orchestration.assets.archive import archived_days
 from orchestration.assets.dbt_models import dbt_models
 from orchestration.assets.event_profiles import event_profiles
@@ -15,7 +15,6 @@ from orchestration.assets.freshness import ANALYSES
 from orchestration.checks.all import EVERY_MINUTE_CHECKS, EXPERIMENT_CHECKS, MARTS_CHECKS, OUR_CHECKS, SHOP_CHECKS
 
 TESTS_JOB: Final = "dbt_tests"
-ANALYSES_JOB: Final = "analyses"
 CHECKS_JOB: Final = "checks"
 ARCHIVE_JOB: Final = "archive"
 SHOP_JOB: Final = "shop_checks"

@@ -12,7 +12,7 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from contracts.clickhouse import mapped_errors
 from contracts.errors import Permanent, RetryLater
-from contracts.names import DBT_JOB
+from contracts.names import ANALYSES_JOB, DBT_JOB
 from orchestration.assets.column_lineage import ColumnLineage, keys_read
 from orchestration.assets.dbt_cli import NO_UNIT_TESTS, command_for, run_in_new_process
 from orchestration.assets.dbt_results import check_result, model_metadata, raise_failures
@@ -25,6 +25,8 @@ from orchestration.resources.dbt_views import remember_views, unchanged_views
 
 _TRANSLATOR: Final = MillraceTranslator()
 _DONE: Final = {"success", "no-op"}
+# Jobs that come every few seconds, or twice a minute.
+_FREQUENT: Final = {DBT_JOB, ANALYSES_JOB}
 # Column lineage is reckoned for so long in a run that nobody waits for by the second.
 _LINEAGE_SECONDS: Final = 20.0
 
@@ -171,7 +173,8 @@ def _tables(
             client = held.enter_context(clickhouse.client())
             with mapped_errors():
                 remember_views(client, [name for name in names if name not in kept])
-                found = held.enter_context(table_metadata(client, [nodes().assets[name] for name in names]))
+                keys = [nodes().assets[name] for name in names]
+                found = held.enter_context(table_metadata(client, keys, in_a_hurry=context.job_name in _FREQUENT))
                 if missing:
                     lineage.find(missing, table_columns(client, keys_read(missing)), _LINEAGE_SECONDS)
         except (RetryLater, Permanent) as error:

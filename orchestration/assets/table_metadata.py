@@ -24,16 +24,17 @@ WHERE (database, table) IN {tables:Array(Tuple(String, String))}
 ORDER BY database, table, position
 """
 
-# Counting a view runs it. This happens after every run, so a view over more rows than this, or one that
-# takes longer (seconds), has no count rather than a slow run.
-_COUNT_BUDGET: Final = {"max_rows_to_read": 2_000_000, "max_execution_time": 0.1, "max_threads": 1}
+# Counting a view runs it. A view over more rows than this, which ClickHouse knows before it reads them, or one that
+# takes longer (seconds), has no count rather than a slow run. Runs that come every few seconds are in a hurry.
+_BUDGET: Final = {"max_rows_to_read": 20_000_000, "max_execution_time": 2, "max_threads": 1}
+_HURRIED: Final = {"max_rows_to_read": 300_000, "max_execution_time": 0.1, "max_threads": 1}
 _COUNTERS: Final = 2
 
 MetadataOf = Callable[[dg.AssetKey], Mapping[str, Any]]
 
 
 @contextmanager
-def table_metadata(client: Client, keys: Sequence[dg.AssetKey]) -> Iterator[MetadataOf]:
+def table_metadata(client: Client, keys: Sequence[dg.AssetKey], *, in_a_hurry: bool = False) -> Iterator[MetadataOf]:
     """Yield what gives the `dagster/row_count` and `dagster/column_schema` of each of the keys.
 
     A table's count is what its parts' headers say (no scan). A view is counted within a budget, in the order of the
@@ -46,7 +47,8 @@ def table_metadata(client: Client, keys: Sequence[dg.AssetKey]) -> Iterator[Meta
     found = client.query(_ROWS, parameters=_tables(keys)).result_rows
     rows = {dg.AssetKey([database, table]): count for database, table, count in found}
     pool = ThreadPoolExecutor(_COUNTERS, thread_name_prefix="count")
-    counts = {key: pool.submit(_count, client, key) for key in keys if key in rows and rows[key] is None}
+    budget = _HURRIED if in_a_hurry else _BUDGET
+    counts = {key: pool.submit(_count, client, key, budget) for key in keys if key in rows and rows[key] is None}
 
     def of(key: dg.AssetKey) -> Mapping[str, Any]:
         counted = counts[key].result() if key in counts else rows.get(key)
@@ -73,13 +75,13 @@ def _tables(keys: Sequence[dg.AssetKey]) -> dict[str, list[tuple[str, ...]]]:
     return {"tables": [tuple(key.path) for key in keys]}
 
 
-def _count(client: Client, view: dg.AssetKey) -> int | None:
+def _count(client: Client, view: dg.AssetKey, budget: Mapping[str, float]) -> int | None:
     database, name = view.path
     try:
         answer = client.query(
             "SELECT count() FROM {database:Identifier}.{view:Identifier}",
             parameters={"database": database, "view": name},
-            settings=_COUNT_BUDGET,
+            settings=dict(budget),
         )
     except ClickHouseError:
         return None

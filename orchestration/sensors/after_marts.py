@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from contracts.names import DBT_JOB
-from orchestration.jobs import ANALYSES_JOB, analyses_job, tests_job
+from contracts.names import ANALYSES_JOB, DBT_JOB
+from orchestration.jobs import analyses_job, tests_job
 
 ANALYSES_SECONDS: Final = 30
 TESTS_SECONDS: Final = 60

@@ -14,8 +14,8 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from sqlalchemy import and_, func, or_, select
 
 from contracts.clock import SystemClock
-from contracts.names import DBT_JOB
-from orchestration.jobs import ANALYSES_JOB, CHECKS_JOB, SHOP_JOB, TESTS_JOB
+from contracts.names import ANALYSES_JOB, DBT_JOB
+from orchestration.jobs import CHECKS_JOB, SHOP_JOB, TESTS_JOB
 
 INTERVAL_SECONDS: Final = 300
 # 180 kB a run: three hours at the streaming cadence are about 400 MB.

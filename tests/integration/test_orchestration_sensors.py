@@ -13,12 +13,11 @@ from clickhouse_connect.driver.client import Client
 from dagster._core.test_utils import create_run_for_test
 
 from contracts.clock import ManualClock
-from contracts.names import DBT_JOB
+from contracts.names import ANALYSES_JOB, DBT_JOB
 from contracts.settings import Settings
 from local.ports import free_ports
 from orchestration.assets.archive import ARCHIVE_KEY
 from orchestration.assets.landed_days import LANDED_DAYS_KEY
-from orchestration.jobs import ANALYSES_JOB
 from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors import raw_rows as raw_rows_module
 from orchestration.sensors.after_marts import dbt_tests
