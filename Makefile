@@ -34,8 +34,11 @@ demo: setup ## The whole path with a planted spike and an alert; DURATION=120 to
 up: setup ## Start the local stack and keep it running
 	@$(BIN)/millrace up
 
-test: setup lint ## Lint, type-check and run every test
+test: setup lint ## Lint, type-check and run the tests, all but those of `make test-long`
 	@$(BIN)/python -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
+
+test-long: setup ## Run the tests that show in more ways what a test of `make test` shows in one
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m long $(PYTEST_ARGS)
 
 fuzz: setup ## Decode EXAMPLES=100000 generated messages, and compare with an independent reading
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 0 -q -s tests/fuzz
@@ -80,7 +83,7 @@ bench-cadence: setup ## Seconds of a run beside Dagster's stock parts at 5, 15 a
 	@$(BIN)/python -m benchmarks.cadence --soak $(or $(MINUTES),10) $(if $(CADENCES),--cadences $(CADENCES))
 
 replay-test: setup ## Marts against rebuilds and the oracle: SEEDS=5 histories of REPLAY_EVENTS=1000, and whole logs
-	@REPLAY_SEEDS=$(or $(SEEDS),5) REPLAY_ROWS=0 REPLAY_EVENTS=$(or $(REPLAY_EVENTS),1000) $(BIN)/python -m pytest -n 2 --dist load tests/replay
+	@REPLAY_SEEDS=$(or $(SEEDS),5) REPLAY_ROWS=0 REPLAY_EVENTS=$(or $(REPLAY_EVENTS),1000) $(BIN)/python -m pytest -n 2 --dist load -m "" tests/replay
 
 chaos: setup ## Kill, stop and cut what ingest needs, and count; FAULTS=50 SEED=1 to repeat an order
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),50) $(if $(SEED),--seed $(SEED))

@@ -30,6 +30,7 @@ from orchestration.alerts.intake import Intake
 from orchestration.alerts.outbox import OutboxRow
 from orchestration.alerts.rules import Rules
 from orchestration.alerts.store import Store
+from tests.patience import WAIT_SECONDS
 
 # Of today: ClickHouse deletes what is old.
 # Yesterday's: the stand-in stamps its messages with the machine's clock, which must be later than the desk's.
@@ -100,7 +101,7 @@ def slack_stand_in(folder: Path) -> Iterator[StandIn]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WAIT_SECONDS
     while not server.started:
         assert time.monotonic() < deadline, "the stand-in does not start"
         time.sleep(0.01)

@@ -37,16 +37,17 @@ def environment(settings: Settings, folder: Path) -> Iterator[None]:
         yield
 
 
-def _manifest(settings: Settings) -> Manifest:
+def parsed(settings: Settings) -> Manifest:
+    """Return the project as dbt parsed it once in this process; call it in an `environment`."""
     return _parse(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)[0]
 
 
 @cache
 def _parse(cluster: str, *, replicated: bool) -> tuple[Manifest, bytes]:
     del cluster, replicated  # what the project's text asks of the environment; the server is the run's own affair
-    parsed = dbtRunner().invoke(["--quiet", "--no-write-json", "parse", *_folders()])
-    assert parsed.success, parsed.exception
-    return parsed.result, _saved(Path(os.environ["DBT_TARGET_PATH"])).read_bytes()
+    answer = dbtRunner().invoke(["--quiet", "--no-write-json", "parse", *_folders()])
+    assert answer.success, answer.exception
+    return answer.result, _saved(Path(os.environ["DBT_TARGET_PATH"])).read_bytes()
 
 
 def _saved(target: Path) -> Path:
@@ -58,9 +59,9 @@ def process(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
     with environment(settings, folder):
         saved = _saved(folder / "target")
         if not saved.exists():
-            _, parsed = _parse(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
+            _, cache = _parse(settings.clickhouse_cluster, replicated=settings.clickhouse_replicated)
             saved.parent.mkdir(parents=True, exist_ok=True)
-            saved.write_bytes(parsed)
+            saved.write_bytes(cache)
         command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "run", *_folders()]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
@@ -72,7 +73,7 @@ def dbt(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
         AssertionError: dbt itself failed.
     """
     with environment(settings, folder):
-        manifest = _manifest(settings)
+        manifest = parsed(settings)
         done = dbtRunner(manifest=manifest).invoke(["--quiet", "--no-write-json", *arguments, *_folders()])
     assert done.exception is None, done.exception
     results = [one for one in done.result.results if one.node.resource_type != "operation" or one.status != "success"]
@@ -86,7 +87,7 @@ def run_operation(settings: Settings, folder: Path, macro: str, arguments: str =
         AssertionError: it failed.
     """
     with environment(settings, folder):
-        manifest = _manifest(settings)
+        manifest = parsed(settings)
         command = ["--quiet", "--no-write-json", "run-operation", macro, "--args", arguments, *_folders()]
         done = dbtRunner(manifest=manifest).invoke(command)
     assert done.success, done.exception

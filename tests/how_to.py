@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.pages import DOCS, ROOT
+from tests.patience import PROGRAM_SECONDS
 
 _STEP = re.compile(r"(?:`([\w./-]+)`[^\n`]*:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LEFT_OUT = (".*", "var", "node_modules", "__pycache__", "*.egg-info", "target", "logs", "images", "*.gz")
@@ -66,7 +67,7 @@ def _run(commands: str, tree: Path, environment: Mapping[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=PROGRAM_SECONDS,
     )
     assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
     return done.stdout

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.patience import WAIT_SECONDS
+
 # Without them Chromium looks for its maker's servers, which a closed network refuses by the dozen.
 FLAGS = [
     "--no-sandbox",
@@ -18,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_PATIENCE_MILLISECONDS = 60_000
+_PATIENCE_MILLISECONDS = WAIT_SECONDS * 1000
 expect.set_options(timeout=_PATIENCE_MILLISECONDS)
 
 

@@ -23,6 +23,7 @@ from benchmarks.cadence.ways import WAYS, Webserver, running
 from contracts.clickhouse import connect
 from contracts.names import ITEM_SALES_CHECK
 from contracts.settings import Settings
+from tests.patience import WAIT_SECONDS
 from tests.tables import drop_models, empty_raw
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.slow]
@@ -91,7 +92,7 @@ def test_materialize_on_fct_item_succeeds(dagster: Webserver, page: Page, pictur
     before = dagster.instance.get_latest_materialization_event(key).run_id
     page.goto(f"{dagster.address}/assets/marts/fct_item")
     page.locator("button", has_text=re.compile("^Materialize$")).first.click()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + WAIT_SECONDS
     while (event := dagster.instance.get_latest_materialization_event(key)).run_id == before:
         assert time.monotonic() < deadline, "nothing was materialized"
         page.wait_for_timeout(200)

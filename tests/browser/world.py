@@ -26,8 +26,8 @@ from contracts.settings import Settings
 from dashboard.app import make_app
 from local.clickhouse.config import passwords
 from local.ports import free_ports
+from tests.patience import WAIT_SECONDS
 
-PATIENCE_SECONDS = 30
 T = TypeVar("T")
 
 
@@ -126,7 +126,7 @@ class World:
 def fetch(request: urllib.request.Request) -> Answer:
     """Send a request and return the answer, whatever its status."""
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
             return Answer(answer.status, dict(answer.headers), answer.read())
     except urllib.error.HTTPError as error:
         return Answer(error.code, dict(error.headers), error.read())
@@ -153,10 +153,10 @@ def serving(settings: Settings) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(PATIENCE_SECONDS)
+        thread.join(WAIT_SECONDS)
 
 
-def eventually(ask: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+def eventually(ask: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
     """Return the first true answer of `ask`.
 
     Raises:

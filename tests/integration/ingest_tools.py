@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from contracts.settings import Settings
 from local.paths import ROOT
 from streaming.ingest.worker import WorkerOptions, run_worker
+from tests.patience import WAIT_SECONDS
 from tests.unit.streaming.ingest.messages import as_json
 
 PARTITIONS = 4
@@ -74,7 +75,7 @@ def in_both(client: Client, settings: Settings) -> Offsets:
 def ingest_all(settings: Settings, options: WorkerOptions | None = None) -> None:
     """Run a worker until everything in the topic is written."""
     chosen = options or WorkerOptions(until_caught_up=True)
-    with deadline(60) as stop:
+    with deadline(WAIT_SECONDS) as stop:
         run_worker(settings, stop, chosen)
         assert not stop.is_set(), "the worker did not catch up in time"
 
@@ -139,7 +140,7 @@ def worker_process(settings: Settings, *options: str, **environment: str) -> sub
     )
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
     """Poll until `condition` holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

@@ -20,6 +20,7 @@ from cli.main import run
 from contracts.settings import Settings
 from local.paths import ROOT
 from tests.integration.ingest_tools import PARTITIONS, Offsets
+from tests.patience import PROGRAM_SECONDS
 
 MakeSettings = Callable[..., Settings]
 Headers = list[tuple[str, bytes | None]]
@@ -77,7 +78,7 @@ def letters(settings: Settings, *arguments: str) -> Done:
 def letters_process(settings: Settings, program: str, *arguments: str) -> int:
     """Run `millrace dead-letters …` in a process that first executes `program`; return the process's exit code."""
     command = [sys.executable, "-c", f"{program}; from cli.main import main; main()", "dead-letters", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment(settings), check=False, timeout=90).returncode
+    return subprocess.run(command, cwd=ROOT, env=environment(settings), check=False, timeout=PROGRAM_SECONDS).returncode
 
 
 def produce_bad(settings: Settings, values: Sequence[bytes | None], keys: Sequence[bytes | None] = (b"k",)) -> Offsets:

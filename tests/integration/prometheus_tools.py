@@ -33,6 +33,7 @@ from orchestration.home import prepare_home
 from orchestration.metrics.endpoint import exporting
 from tests.dbt_runs import dbt
 from tests.integration.ingest_tools import good, in_both, make_topic, produce, running_worker, wait_until
+from tests.patience import WAIT_SECONDS
 from tests.tables import drop_models, empty_raw
 from tests.ticks import ticked
 from tests.unit.streaming.ingest.messages import as_json
@@ -82,7 +83,7 @@ class World:
     def value(self, expression: str) -> float:
         """Return the one number that an expression has, also after a scrape that failed on a busy machine."""
         found = self.values(expression)
-        end = time.monotonic() + 30
+        end = time.monotonic() + WAIT_SECONDS
         while not found and time.monotonic() < end:
             time.sleep(0.1)
             found = self.values(expression)

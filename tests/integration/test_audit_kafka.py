@@ -157,7 +157,7 @@ def test_what_compaction_removed_is_a_legal_gap(clickhouse: Client, make_setting
             # More than the first: the gap has to lie behind the row that is planted below.
             return (broker.first_message(settings.kafka_topic, 0, 0) or 0) > 1
 
-        wait_until(is_compacted, 60)
+        wait_until(is_compacted)
     plant(clickhouse, [0], topic=settings.kafka_topic)
     ingest_all(settings)
     found = audited(clickhouse, settings).partitions[0]

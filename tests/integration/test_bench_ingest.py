@@ -11,6 +11,7 @@ import pytest
 
 from local.install import kafka_is_installed
 from local.paths import ROOT, clickhouse_library
+from tests.patience import PROGRAM_SECONDS
 
 EVENTS = 20_000
 PROMISED = {"ratio_vs_kafka_engine", "ratio_vs_naive", "ratio_vs_consume_only", "latency_p95_s", "rss_max_mb"}
@@ -24,7 +25,7 @@ def test_each_contestant_lands_each_event_and_the_report_holds_the_promised_figu
     options = ["--quick", "--events", str(EVENTS), "--latency-seconds", "2", "--output", str(report)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.ingest", *options],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=PROGRAM_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(report.read_text())

@@ -16,6 +16,7 @@ import pytest
 
 from local.paths import ROOT
 from local.ports import free_ports
+from tests.patience import PROGRAM_SECONDS, WAIT_SECONDS
 
 pytestmark = pytest.mark.clickhouse
 
@@ -34,7 +35,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def millrace(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PROGRAM_SECONDS, cwd=ROOT
+    )
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def test_up_shows_in_status_and_leaves_nothing_after_ctrl_c(
     up.send_signal(signal.SIGINT)
     up.wait(20)
     assert time.monotonic() - began < 15
-    _, left = psutil.wait_procs(children, timeout=5)
+    _, left = psutil.wait_procs(children, timeout=WAIT_SECONDS)
     assert left == []
     assert millrace(environment, "status").returncode == 1
 
@@ -80,7 +83,7 @@ def test_a_stack_whose_supervisor_was_killed_leaves_nothing_and_can_start_again(
     ]
     up.kill()
     up.wait()
-    _, left = psutil.wait_procs(children, timeout=20)
+    _, left = psutil.wait_procs(children, timeout=WAIT_SECONDS)
     assert left == []
     assert millrace(environment, "status").returncode == 1
 

@@ -12,7 +12,7 @@ from dbt.cli.main import dbtRunner
 
 from contracts.names import LIVE_MODELS, MARTS
 from contracts.settings import Settings
-from tests.dbt_runs import PROJECT, dbt, environment
+from tests.dbt_runs import PROJECT, dbt, environment, parsed
 
 pytestmark = [pytest.mark.clickhouse]
 Documents = tuple[dict[str, Any], dict[str, Any]]
@@ -24,7 +24,7 @@ def documents(clickhouse: Client, clean_marts: None, clickhouse_server: Settings
     assert set(dbt(clickhouse_server, tmp_path, "run").values()) == {"success"}
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     with environment(clickhouse_server, tmp_path):
-        done = dbtRunner().invoke(["--quiet", "docs", "generate", *folders])
+        done = dbtRunner(manifest=parsed(clickhouse_server)).invoke(["--quiet", "docs", "generate", *folders])
     assert done.success, done.exception
     manifest, catalog = (
         json.loads((tmp_path / "target" / f"{name}.json").read_text()) for name in ("manifest", "catalog")
@@ -45,7 +45,8 @@ def test_the_docs_show_every_model_and_describe_its_columns_as_the_server_has_th
         assert models[key]["description"], key
 
 
-def test_every_mart_has_somebody_who_reads_it(documents: Documents) -> None:
-    manifest, _ = documents
-    read = {key for exposure in manifest["exposures"].values() for key in exposure["depends_on"]["nodes"]}
+def test_every_mart_has_somebody_who_reads_it(clickhouse_server: Settings, tmp_path: Path) -> None:
+    with environment(clickhouse_server, tmp_path):
+        exposures = parsed(clickhouse_server).exposures.values()
+    read = {key for exposure in exposures for key in exposure.depends_on.nodes}
     assert {f"model.millrace.{name}" for name in (*MARTS, *LIVE_MODELS)} <= read

@@ -19,6 +19,7 @@ from tests.integration.ingest_tools import (
     produce,
     worker_process,
 )
+from tests.patience import WAIT_SECONDS
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka]
 MakeSettings = Callable[..., Settings]
@@ -45,7 +46,7 @@ def test_the_program_says_it_in_one_line(clickhouse: Client, make_settings: Make
     make_topic(settings)
     produce(settings, [b"\x00\x00\x00\x00\x07binary"] * 50)
     worker = worker_process(settings, "--until-caught-up", INGEST_MAX_DEAD_LETTER_RUN="10")
-    output, _ = worker.communicate(timeout=60)
+    output, _ = worker.communicate(timeout=WAIT_SECONDS)
     assert worker.returncode == 1
     last = output.strip().splitlines()[-1]
     assert last.startswith("millrace: ")

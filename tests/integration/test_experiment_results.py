@@ -19,6 +19,7 @@ from tests.events import Landing
 
 pytestmark = [pytest.mark.clickhouse]
 START = datetime(2026, 3, 1, tzinfo=UTC)
+_WHAT_A_LOOK_READS = ("--select", "+fct_experiment", "+fct_experiment_exposure", "experiment_results")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def built(clickhouse: Client, clickhouse_server: Settings, tmp_path: Path) -> Cl
     visits = [_event("page_view", user, 0) for user in range(4_000)]
     buys = [_event("purchase", user, 60) for user in range(4_000) if user // 2 % 20 < (2, 5)[user % 2]]
     Landing(clickhouse).land(pl.DataFrame(visits + buys, schema_overrides={"event_time": pl.Datetime("us", "UTC")}))
-    assert set(dbt(clickhouse_server, tmp_path, "run").values()) == {"success"}
+    assert set(dbt(clickhouse_server, tmp_path, "run", *_WHAT_A_LOOK_READS).values()) == {"success"}
     return clickhouse
 
 
@@ -85,6 +86,6 @@ def test_the_smallest_p_of_all_looks_is_remembered(built: Client) -> None:
 
 def test_without_experiments_there_is_no_look(clickhouse: Client, clickhouse_server: Settings, tmp_path: Path) -> None:
     clickhouse.command("TRUNCATE TABLE ops.experiment_results")
-    assert set(dbt(clickhouse_server, tmp_path, "run").values()) == {"success"}
+    assert set(dbt(clickhouse_server, tmp_path, "run", *_WHAT_A_LOOK_READS).values()) == {"success"}
     assert look().success
     assert clickhouse.query("SELECT count() FROM ops.experiment_results").result_rows == [(0,)]

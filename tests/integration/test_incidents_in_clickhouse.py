@@ -33,6 +33,7 @@ from tests.alert_tools import (
     slack_settings,
     slack_stand_in,
 )
+from tests.patience import WAIT_SECONDS
 
 pytestmark = pytest.mark.clickhouse
 
@@ -120,7 +121,7 @@ def test_a_process_that_is_really_killed_leaves_one_message_an_incident(
     count, arguments = 24, (str(clickhouse_server.clickhouse_port), f"{stand_in.url}/api/", "24")
     for deaths in (5, 14):
         process = subprocess.Popen([sys.executable, "-c", _TICKER, *arguments], cwd=ROOT, stdout=subprocess.PIPE)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + WAIT_SECONDS
         while len(stand_in.posts()) < deaths and time.monotonic() < deadline:
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)

@@ -41,6 +41,7 @@ from tests.integration.ingest_tools import (
     wait_until,
     worker_process,
 )
+from tests.patience import WAIT_SECONDS
 from tests.unit.streaming.ingest.messages import FakeMessage, as_json
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka]
@@ -200,7 +201,7 @@ def test_sigterm_writes_what_is_in_hand(clickhouse: Client, make_settings: MakeS
     worker = worker_process(settings)
     wait_until(lambda: state(settings).get("in_hand") == len(sent))
     worker.send_signal(signal.SIGTERM)
-    output, _ = worker.communicate(timeout=8)
+    output, _ = worker.communicate(timeout=WAIT_SECONDS)
     assert (worker.returncode, in_both(clickhouse, settings) == sent) == (0, True), output
 
 
@@ -209,7 +210,7 @@ def test_sigterm_leaves_at_once_while_clickhouse_is_away(make_settings: MakeSett
     worker = worker_process(settings)
     wait_until(lambda: "waiting for ClickHouse" in str(state(settings).get("reason")))
     worker.send_signal(signal.SIGTERM)
-    output, _ = worker.communicate(timeout=4)
+    output, _ = worker.communicate(timeout=WAIT_SECONDS)
     assert worker.returncode == 0, output
 
 

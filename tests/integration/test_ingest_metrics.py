@@ -38,6 +38,7 @@ from tests.integration.ingest_tools import (
     wait_until,
     worker_process,
 )
+from tests.patience import WAIT_SECONDS
 from tests.unit.streaming.ingest.messages import as_json
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka]
@@ -223,7 +224,7 @@ def test_a_worker_logs_json_without_its_password(make_settings: MakeSettings) ->
     wait_until(lambda: get(settings, "/ready")[0] == 200)
     answers = "".join(get(settings, path)[1] for path in ("/metrics", "/health"))
     worker.send_signal(signal.SIGTERM)
-    said, _ = worker.communicate(timeout=30)
+    said, _ = worker.communicate(timeout=WAIT_SECONDS)
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert {line["worker"] for line in lines} == {"worker-1"}
     assert any(line["message"].startswith("metrics and health: http://127.0.0.1:") for line in lines)

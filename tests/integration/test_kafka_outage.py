@@ -16,6 +16,8 @@ from local.paths import ROOT
 from local.ports import free_ports
 from local.servers import kafka_service
 from local.service import RunningService
+from tests.integration.ingest_tools import wait_until
+from tests.patience import WAIT_SECONDS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.skipif(not kafka_is_installed(), reason="needs Java 17 and Maven")]
 
@@ -39,8 +41,9 @@ def test_a_killed_broker_costs_no_event_and_is_told_once(tmp_path: Path) -> None
     command = [sys.executable, "-u", "-m", "cli", "produce", "--rate", "300", "--duration", "15"]
     producer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
-        while not list((tmp_path / "record").glob("*.parquet")):  # the first part is written after some seconds
-            assert producer.poll() is None
+        # The first part is written after some seconds.
+        wait_until(lambda: producer.poll() is not None or any((tmp_path / "record").glob("*.parquet")))
+        assert producer.poll() is None
         broker.kill()
         said = [producer.stdout.readline()]
         while "cannot be reached" not in said[-1]:
@@ -48,7 +51,7 @@ def test_a_killed_broker_costs_no_event_and_is_told_once(tmp_path: Path) -> None
             said.append(producer.stdout.readline())
         broker.start()
         broker.wait_ready()
-        rest, _ = producer.communicate(timeout=60)
+        rest, _ = producer.communicate(timeout=WAIT_SECONDS)
         assert producer.returncode == 0
         assert "is back" in rest
         assert "cannot be reached" not in rest

@@ -198,5 +198,5 @@ def test_a_broker_that_restarts_does_not_end_a_worker(
         kafka.server.start()
         kafka.server.wait_ready()
         producer.produce(settings.kafka_topic, good(1)[0])
-        wait_until(lambda: len(in_both(clickhouse, settings)) == 2, seconds=60)
+        wait_until(lambda: len(in_both(clickhouse, settings)) == 2)
         assert raised == []

@@ -57,9 +57,9 @@ def test_new_topics_of_a_pattern_and_new_partitions_are_picked_up(
         admin = AdminClient({"bootstrap.servers": settings.kafka_broker_url})
         admin.create_partitions([NewPartitions(first.kafka_topic, PARTITIONS + 1)])[first.kafka_topic].result()
         sent_later = produce(second, good(10))
-        wait_until(lambda: in_both(clickhouse, second) == sent_later, 40)
+        wait_until(lambda: in_both(clickhouse, second) == sent_later)
         produce_to_partition(first, PARTITIONS)
-        wait_until(lambda: (PARTITIONS, 0) in in_both(clickhouse, first), 40)
+        wait_until(lambda: (PARTITIONS, 0) in in_both(clickhouse, first))
         assert raised == []
 
 

@@ -16,6 +16,7 @@ from orchestration.resources.clickhouse import ClickHouse
 from orchestration.sensors.observations import observations
 from streaming.kafka.client import consumer_config
 from streaming.kafka.topics import ensure_topic
+from tests.patience import WAIT_SECONDS
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka]
 
@@ -58,7 +59,7 @@ def recorded(answer: dg.SensorResult | dg.SkipReason) -> dict[str, dict[str, obj
 def worker(settings: Settings) -> Iterator[Consumer]:
     consumer = Consumer(consumer_config(settings) | {"client.id": "millrace-ingest-7"})
     consumer.subscribe([settings.kafka_topic])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_SECONDS
     while not consumer.assignment() and time.monotonic() < deadline:
         consumer.poll(0.1)
     assert consumer.assignment()

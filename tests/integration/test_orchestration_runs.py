@@ -35,6 +35,7 @@ from local.servers import answers_http
 from local.service import RunningService, Service
 from orchestration.report import cadence_summary
 from orchestration.worker import holder, lock_path
+from tests.patience import WAIT_SECONDS
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.slow]
 
@@ -91,7 +92,7 @@ class Stack:
         eventually(lambda: len(self.evaluations()) > before)
 
 
-def eventually(look: Callable[[], T | None], seconds: float = 180) -> T:  # a daemon and a first run, on a busy machine
+def eventually(look: Callable[[], T | None], seconds: float = WAIT_SECONDS) -> T:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
@@ -236,8 +237,8 @@ def test_nothing_is_left_when_the_daemon_is_killed(stack: Stack) -> None:
     with _a_run_that_waits(stack) as run:
         worker = holder(lock_path(stack.home / "dagster", run.run_id))
         os.kill(stack.daemon.pid, signal.SIGKILL)
-        eventually(lambda: not any(map(_alive, warm)), 15)
-        eventually(lambda: not psutil.pid_exists(worker.pid), 15)
+        eventually(lambda: not any(map(_alive, warm)))
+        eventually(lambda: not psutil.pid_exists(worker.pid))
 
 
 def _alive(process: psutil.Process) -> bool:

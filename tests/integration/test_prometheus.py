@@ -27,6 +27,7 @@ from local.servers import answers_http
 from monitoring.boards import BOARDS, Panel
 from tests.integration.ingest_tools import good, produce, wait_until
 from tests.integration.prometheus_tools import World, becomes, scraped_world
+from tests.patience import WAIT_SECONDS
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka, pytest.mark.slow]
 PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board.panels]
@@ -171,7 +172,7 @@ def test_with_everything_away_the_command_says_so_and_leaves_in_order(tmp_path: 
             assert json.load(answer) == []
     finally:
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0, said
     assert all(f"WARNING {source}: " in said for source in ("kafka", "clickhouse"))
     assert "dagster: there is no Dagster in" in said

@@ -19,11 +19,12 @@ from local.paths import ROOT
 from local.reaper import marked
 from local.service import RunningService, Service
 from local.supervisor import Supervisor
+from tests.patience import WAIT_SECONDS
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-def until(done: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(done: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "it did not happen in time"

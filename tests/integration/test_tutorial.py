@@ -17,6 +17,7 @@ from contracts.settings import Settings
 from local.install import kafka_is_installed
 from local.ports import free_ports
 from tests.pages import DOCS, ROOT, fenced
+from tests.patience import PROGRAM_SECONDS, WAIT_SECONDS
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka, pytest.mark.slow]
 
@@ -69,14 +70,16 @@ def second_terminal(clone: Path, environment: Mapping[str, str]) -> Iterator[Non
 def typed(block: str, clone: Path, environment: Mapping[str, str]) -> str:
     text = block.replace("localhost:8123", f"localhost:{environment['CLICKHOUSE_PORT']}")
     command = ["bash", "-euo", "pipefail", "-c", text]
-    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=PROGRAM_SECONDS
+    )
     assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
 
 def wait_until_landed(messages: int, environment: Mapping[str, str]) -> None:
     settings = Settings(_env_file=None, clickhouse_host="127.0.0.1", clickhouse_port=environment["CLICKHOUSE_PORT"])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_SECONDS
     with connect(settings) as client:
         while (landed := client.command("SELECT count() FROM raw.events")) < messages:
             assert time.monotonic() < deadline, f"{landed} of {messages} events have landed"

@@ -19,6 +19,7 @@ from local.paths import ROOT
 from local.ports import free_ports
 from tests.dbt_runs import dbt
 from tests.oracle import marts
+from tests.patience import PROGRAM_SECONDS
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.kafka, pytest.mark.slow]
 
@@ -33,7 +34,7 @@ def millrace(settings: Settings, *arguments: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PROGRAM_SECONDS,
         cwd=ROOT,
     )
 
@@ -100,7 +101,9 @@ def test_the_demo_loses_nothing_and_alerts_on_the_planted_spike(tmp_path: Path) 
     }
     arguments = ("--duration", "45", "--history-events", "40000", "--rate", "200", "--slack-port", str(slack))
     command = [sys.executable, "-m", "cli", "demo", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300, cwd=ROOT)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PROGRAM_SECONDS, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     report = json.loads((tmp_path / "demo-report.json").read_text())
     assert report["events_produced"] == report["raw_rows"] + report["dead_letters"] > 40_000

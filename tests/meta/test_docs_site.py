@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.pages import DOCS, ROOT
+from tests.patience import PROGRAM_SECONDS
 
 
 def build(tree: Path) -> subprocess.CompletedProcess[str]:
@@ -19,7 +20,7 @@ def build(tree: Path) -> subprocess.CompletedProcess[str]:
         cwd=tree,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROGRAM_SECONDS,
         check=False,
     )
 

@@ -13,13 +13,21 @@ from tests.dbt_runs import process
 from tests.events import Landing, history
 from tests.integration.ingest_tools import wait_until
 from tests.oracle import marts
+from tests.patience import WAIT_SECONDS
 from tests.replay.comparison import assert_same, contents
 
 pytestmark = [pytest.mark.clickhouse]
 Run = Callable[..., None]
 
 
-@pytest.mark.parametrize("model", ["int_events", "int_user_daily", "int_item_users"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param("int_events", marks=pytest.mark.long),
+        "int_user_daily",
+        pytest.param("int_item_users", marks=pytest.mark.long),
+    ],
+)
 def test_a_run_that_is_killed_is_made_up_for_by_the_next(
     model: str, clickhouse: Client, clickhouse_server: Settings, run: Run, folder: Path
 ) -> None:
@@ -31,7 +39,7 @@ def test_a_run_that_is_killed_is_made_up_for_by_the_next(
     victim = process(clickhouse_server, folder)
     wait_until(lambda: rows_of(clickhouse, model) != written)
     victim.kill()
-    assert victim.wait(10) != 0, "the run was done before it was killed"
+    assert victim.wait(WAIT_SECONDS) != 0, "the run was done before it was killed"
     landing.land(events[:50])
     run()
     after = contents(clickhouse)
@@ -55,7 +63,7 @@ def test_two_runs_at_once_leave_what_one_would(
     landing.land(events[100:170])
     both = [process(clickhouse_server, tmp_path / name) for name in ("one", "two")]
     landing.land(events[170:])
-    assert [each.wait(90) for each in both] == [0, 0]
+    assert [each.wait(WAIT_SECONDS) for each in both] == [0, 0]
     run()
     after = contents(clickhouse)
     run("--full-refresh")

@@ -65,7 +65,9 @@ def _is_late() -> pl.Expr:
 
 
 @pytest.mark.parametrize("load", [shuffled_late_and_twice] if ROWS else [twice, shuffled_in_many_runs, days_late])
-@pytest.mark.parametrize("log", FILES)
+@pytest.mark.parametrize(
+    "log", [log if log == "online-retail" else pytest.param(log, marks=pytest.mark.long) for log in FILES]
+)
 def test_the_marts_of_a_real_log_equal_a_full_rebuild_and_the_oracle(
     log: str,
     load: Callable[[pl.DataFrame, Landing, Run], None],

@@ -52,7 +52,14 @@ def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run:
     run(FUNNELS)
 
 
-@pytest.mark.parametrize("load", [oldest_first, newest_first_and_every_run_twice, with_runs_that_stopped_half_way])
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(oldest_first, marks=pytest.mark.long),
+        pytest.param(newest_first_and_every_run_twice, marks=pytest.mark.long),
+        with_runs_that_stopped_half_way,
+    ],
+)
 def test_funnels_equal_a_full_rebuild(load: Loader, clickhouse: Client, run: RunFunnels) -> None:
     load(history(seed=5, events=270), Landing(clickhouse), run, clickhouse)
     incremental = contents(clickhouse)

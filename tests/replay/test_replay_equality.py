@@ -27,6 +27,18 @@ def with_an_insert_that_took_hours(events: pl.DataFrame, landing: Landing, run: 
     run()
 
 
+def in_many_ways_at_once(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
+    """Newest first, with a run that is repeated, one that stopped half way and an insert that took hours."""
+    newest, middle, oldest = events.sort("event_time", descending=True).iter_slices(len(events) // 3 + 1)
+    landing.land(newest)
+    run()
+    run()
+    landing.land(middle)
+    run("--select", "stg_events", "int_events", "int_user_daily", "int_sessions", "int_item_hourly")
+    landing.land(oldest, hours_ago=3)
+    run()
+
+
 def in_one_run(events: pl.DataFrame, landing: Landing, run: Callable[..., None]) -> None:
     landing.land(events)
     run()
@@ -68,12 +80,18 @@ def with_runs_that_stopped_half_way(events: pl.DataFrame, landing: Landing, run:
 @pytest.mark.parametrize(
     "load",
     [
-        in_one_run,
-        in_many_small_runs,
-        newest_first,
-        with_every_run_repeated,
-        with_runs_that_stopped_half_way,
-        with_an_insert_that_took_hours,
+        in_many_ways_at_once,
+        *(
+            pytest.param(way, marks=pytest.mark.long)
+            for way in (
+                in_one_run,
+                in_many_small_runs,
+                newest_first,
+                with_every_run_repeated,
+                with_runs_that_stopped_half_way,
+                with_an_insert_that_took_hours,
+            )
+        ),
     ],
 )
 def test_the_marts_equal_a_full_rebuild_and_the_oracle(

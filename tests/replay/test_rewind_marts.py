@@ -84,6 +84,7 @@ def place(clean_marts: None, clickhouse: Client, make_settings: Callable[..., Se
     return Place(clickhouse, make_settings(), folder)
 
 
+@pytest.mark.long
 def test_the_next_run_folds_in_what_a_rewind_wrote(place: Place) -> None:
     place.rewind()
     place.run()
@@ -99,6 +100,7 @@ def test_a_rewind_between_two_models_of_a_run_is_not_missed(place: Place) -> Non
     place.assert_equal_to_a_rebuild()
 
 
+@pytest.mark.long
 def test_a_run_in_the_middle_of_a_rewind_is_followed_by_one_that_sees_the_rest(place: Place) -> None:
     class RunsInBetween:
         def __init__(self, writer: Any) -> None:

@@ -10,8 +10,7 @@ from contracts.clock import ManualClock
 from contracts.settings import Settings
 from dashboard.database import Database
 from dashboard.questions import Question
-
-PATIENCE = 10
+from tests.patience import WAIT_SECONDS
 
 
 class Server:
@@ -21,7 +20,7 @@ class Server:
         self.go = threading.Event()
 
     def query(self, sql: str, **_: Any) -> SimpleNamespace:
-        assert sql != "slow" or self.go.wait(PATIENCE)
+        assert sql != "slow" or self.go.wait(WAIT_SECONDS)
         return SimpleNamespace(column_names=["one"], result_rows=[(1,)])
 
 
@@ -41,8 +40,8 @@ def question(name: str, sql: str, *, is_slow: bool) -> Question:
 def test_a_quick_question_does_not_stand_in_line_behind_slow_ones() -> None:
     database = Known(Settings(_env_file=None), ManualClock())
     slow = [database.ask(question(f"slow-{number}", "slow", is_slow=True), {}) for number in range(20)]
-    assert database.ask(question("quick", "quick", is_slow=False), {}).result(PATIENCE).rows == ({"one": 1},)
+    assert database.ask(question("quick", "quick", is_slow=False), {}).result(WAIT_SECONDS).rows == ({"one": 1},)
     assert not any(each.done() for each in slow)
     database.server.go.set()
-    assert all(each.result(PATIENCE).rows for each in slow)
+    assert all(each.result(WAIT_SECONDS).rows for each in slow)
     database.close()

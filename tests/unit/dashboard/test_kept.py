@@ -7,8 +7,7 @@ import pytest
 
 from contracts.clock import ManualClock
 from dashboard.kept import Kept
-
-PATIENCE = 10
+from tests.patience import WAIT_SECONDS
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ class Counter:
     def __call__(self) -> int:
         self.asked += 1
         answer = self.asked
-        assert self.go.wait(PATIENCE)
+        assert self.go.wait(WAIT_SECONDS)
         return answer
 
 
@@ -43,40 +42,40 @@ def test_the_same_question_asked_by_many_at_once_is_one(kept: Kept[int]) -> None
     work.go.clear()
     futures = [kept.get("a", 1, work) for _ in range(10)]
     work.go.set()
-    assert {future.result(PATIENCE) for future in futures} == {1}
+    assert {future.result(WAIT_SECONDS) for future in futures} == {1}
 
 
 def test_an_answer_serves_until_it_is_too_old(kept: Kept[int], clock: ManualClock) -> None:
     work = Counter()
-    assert kept.get("a", 1, work).result(PATIENCE) == 1
+    assert kept.get("a", 1, work).result(WAIT_SECONDS) == 1
     clock.sleep(1)
-    assert kept.get("a", 1, work).result(PATIENCE) == 1
+    assert kept.get("a", 1, work).result(WAIT_SECONDS) == 1
     clock.sleep(0.1)
-    assert kept.get("a", 1, work).result(PATIENCE) == 2
+    assert kept.get("a", 1, work).result(WAIT_SECONDS) == 2
 
 
 def test_an_answer_that_keeps_long_is_shown_while_the_next_is_on_its_way(kept: Kept[int], clock: ManualClock) -> None:
     work = Counter()
-    assert kept.get("a", 5, work).result(PATIENCE) == 1
+    assert kept.get("a", 5, work).result(WAIT_SECONDS) == 1
     clock.sleep(6)
     work.go.clear()
-    assert kept.get("a", 5, work).result(PATIENCE) == 1
+    assert kept.get("a", 5, work).result(WAIT_SECONDS) == 1
     clock.sleep(100)
     late = kept.get("a", 5, work)
     assert not late.done()
     work.go.set()
-    assert late.result(PATIENCE) == 2
+    assert late.result(WAIT_SECONDS) == 2
 
 
 def test_an_answer_that_keeps_for_a_minute_is_shown_less_than_two(kept: Kept[int], clock: ManualClock) -> None:
     work = Counter()
-    assert kept.get("a", 60, work).result(PATIENCE) == 1
+    assert kept.get("a", 60, work).result(WAIT_SECONDS) == 1
     clock.sleep(101)
     work.go.clear()
     late = kept.get("a", 60, work)
     assert not late.done()
     work.go.set()
-    assert late.result(PATIENCE) == 2
+    assert late.result(WAIT_SECONDS) == 2
 
 
 def test_a_failure_is_forgotten_soon(kept: Kept[int], clock: ManualClock) -> None:
@@ -84,8 +83,8 @@ def test_a_failure_is_forgotten_soon(kept: Kept[int], clock: ManualClock) -> Non
         raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011 - ours
-        kept.get("a", 60, fail).result(PATIENCE)
+        kept.get("a", 60, fail).result(WAIT_SECONDS)
     with pytest.raises(ValueError):  # noqa: PT011 - the same failure, not asked again
-        kept.get("a", 60, Counter()).result(PATIENCE)
+        kept.get("a", 60, Counter()).result(WAIT_SECONDS)
     clock.sleep(1.1)
-    assert kept.get("a", 60, Counter()).result(PATIENCE) == 1
+    assert kept.get("a", 60, Counter()).result(WAIT_SECONDS) == 1

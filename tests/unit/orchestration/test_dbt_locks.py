@@ -11,8 +11,7 @@ import pytest
 
 from orchestration.resources import dbt_project
 from orchestration.resources.dbt import locked
-
-PATIENCE = 10
+from tests.patience import WAIT_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +32,10 @@ def held(threads: ThreadPoolExecutor, writes: Collection[str] | None, until: thr
     def hold() -> None:
         with locked("run", writes):
             has_it.set()
-            assert until.wait(PATIENCE)
+            assert until.wait(WAIT_SECONDS)
 
     future = threads.submit(hold)
-    assert has_it.wait(PATIENCE)
+    assert has_it.wait(WAIT_SECONDS)
     return future
 
 
@@ -51,9 +50,9 @@ def take(threads: ThreadPoolExecutor, writes: Collection[str] | None) -> Future[
 def test_commands_that_write_different_models_go_side_by_side(threads: ThreadPoolExecutor) -> None:
     end = threading.Event()
     first = held(threads, ["model.a", "model.b"], end)
-    take(threads, ["model.c"]).result(PATIENCE)
+    take(threads, ["model.c"]).result(WAIT_SECONDS)
     end.set()
-    first.result(PATIENCE)
+    first.result(WAIT_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -71,5 +70,5 @@ def test_others_wait(threads: ThreadPoolExecutor, one: list[str] | None, other: 
     with pytest.raises(TimeoutError):
         second.result(0.2)
     end.set()
-    first.result(PATIENCE)
-    second.result(PATIENCE)
+    first.result(WAIT_SECONDS)
+    second.result(WAIT_SECONDS)

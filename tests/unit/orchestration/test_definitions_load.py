@@ -13,6 +13,7 @@ import pytest
 from contracts.names import DBT_JOB, ITEM_SALES_CHECK, LIVE_MODELS, LIVE_TABLES, MARTS
 from local.paths import ROOT
 from local.ports import free_ports
+from tests.patience import PROGRAM_SECONDS
 
 _LIST = """
 import json
@@ -42,7 +43,7 @@ def python(program: str, environment: dict[str, str]) -> subprocess.CompletedPro
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROGRAM_SECONDS,
         check=False,
     )
 

@@ -17,6 +17,7 @@ import pytest
 from local.paths import ROOT
 from orchestration.event_log import FOLDER, EventLog
 from orchestration.home import prepare_home
+from tests.patience import WAIT_SECONDS
 
 KEY = dg.AssetKey("one")
 _WRITE_AND_DIE = """
@@ -93,7 +94,7 @@ def test_who_watches_a_run_hears_it_end(instance: dg.DagsterInstance, tmp_path: 
 def test_what_was_written_is_there_after_the_writer_was_killed(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", _WRITE_AND_DIE, str(tmp_path)]
-    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode < 0
+    assert subprocess.run(command, env=environment, timeout=WAIT_SECONDS, check=False).returncode < 0
     assert len(instance.fetch_materializations(KEY, limit=99).records) == 20
     with sqlite3.connect(tmp_path / FOLDER / "event_log.db") as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
