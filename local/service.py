@@ -38,7 +38,7 @@ class Service:
     ports: tuple[int, ...] = ()
     prepare: Callable[[], None] | None = None
     restart: bool = True
-    start_seconds: float = 90.0
+    start_seconds: float = 240.0
     stop_seconds: float = 10.0
 
 

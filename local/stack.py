@@ -123,7 +123,7 @@ class Stack:
             environment=self._environment(ROLE_DBT) | {"DAGSTER_HOME": str(home)},
             ports=(port,),
             prepare=prepare,
-            start_seconds=120,
+            start_seconds=300,
             stop_seconds=6,
         )
 

@@ -92,7 +92,7 @@ class Webserver:
         command = (sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-p", str(self._port))
         ready = f"{self.address}/server_info"
         self._service = RunningService(
-            Service(f"webserver-{way.name}", command, lambda: answers_http(ready), environment, start_seconds=180), home
+            Service(f"webserver-{way.name}", command, lambda: answers_http(ready), environment, start_seconds=300), home
         )
 
     @property

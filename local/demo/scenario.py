@@ -24,8 +24,8 @@ from local.service import RunningService
 
 _STATUS_SECONDS = 5.0
 _TICK_SECONDS = 0.5
-_CATCH_UP_SECONDS = 240.0
-_ALERT_SECONDS = 45.0
+_CATCH_UP_SECONDS = 600.0
+_ALERT_SECONDS = 120.0
 _SERVERS = ("clickhouse", "kafka", "slack", "ingest", "dashboard")
 
 # Every partition of raw.events has been folded into fct_item up to its newest row.
@@ -100,7 +100,7 @@ class Demo:
         began = time.monotonic()
         producer = self._job("simulator", source.live(self._record))
         try:
-            self._until(lambda: producer.exit_code is not None, (duration or 1e9) + 60, "the live phase to end")
+            self._until(lambda: producer.exit_code is not None, (duration or 1e9) + 240, "the live phase to end")
             self._refuse_failure(producer)
         except KeyboardInterrupt:
             self._say("stopping: the last events are on their way")

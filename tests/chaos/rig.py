@@ -26,7 +26,7 @@ from tests.chaos.load import Load
 from tests.chaos.servers import PARTITIONS, Servers
 from tests.chaos.workers import Team, eventually
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 240.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Tempo:
     patience_s: float = 120.0
 
 
-SHORT: Final = Tempo(rate=500.0, workers=2, doors=3, session_s=2.0, cut_s=2.0, pause_s=1.5, patience_s=60.0)
+SHORT: Final = Tempo(rate=500.0, workers=2, doors=3, session_s=2.0, cut_s=2.0, pause_s=1.5, patience_s=240.0)
 
 
 @dataclass

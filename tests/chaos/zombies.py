@@ -19,13 +19,13 @@ from tests.chaos.rig import Rig
 from tests.chaos.servers import PARTITIONS
 from tests.chaos.workers import Worker, eventually
 
-_CATCH_SECONDS: Final = 20.0
+_CATCH_SECONDS: Final = 60.0
 # How long the others may take beyond the session's end. One who waits for the old insert to end before it takes
 # over would wait for ever, so the insert goes on after this whether or not it was overtaken.
 _TAKEOVER_SECONDS: Final = 6.0
 # A worker that is asked for partitions tries for some seconds to finish what it has in hand.
 _SHARE_SECONDS: Final = 15.0
-_WAKE_SECONDS: Final = 30.0
+_WAKE_SECONDS: Final = 120.0
 _ANSWER_SECONDS: Final = 10.0
 
 
