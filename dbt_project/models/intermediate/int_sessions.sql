@@ -1,10 +1,8 @@
 -- User x UTC day: the sessions that begin on that day, put together from the pieces in int_user_daily. Two pieces
 -- on both sides of a midnight are one session if they carry the same client id (or none, and the pause is short)
 -- and are at most the cap apart. Pieces over three days are longer than any cap, so such a chain is cut at each of
--- its midnights. What an event can change is therefore at most two days away, and only over midnights that its user's
--- pieces may bridge, whatever the cap then says of it; only that is recomputed. Events are only ever added, so a bridge
--- that was there is still there. Small granules in small blocks: of one user's sessions each part is asked for all of
--- its many columns.
+-- its midnights. What an event can change is therefore at most two days away, and only that is recomputed. Small
+-- granules in small blocks: of one user's sessions each part is asked for all of its many columns.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -28,12 +26,6 @@ around as (
 
 ),
 
-touched_days as (
-
-    select user_id, groupUniqArray(event_date) as touched_on from touched group by user_id
-
-),
-
 days as (
 
     select user_id, event_date, pieces
@@ -51,11 +43,11 @@ pieces as (
         lagInFrame(piece.first_at, 1) over neighbours as first_before,
         lagInFrame(piece.last_at, 1) over neighbours as last_before,
         toDate(first_before) = event_date - 1
+        and piece.last_at <= first_before + interval {{ var('session_cap_hours') }} hour
         and (
             piece.client_session_id != ''
             or piece.first_at <= last_before + interval {{ var('session_idle_minutes') }} minute
-        ) as is_bridge,
-        is_bridge and piece.last_at <= first_before + interval {{ var('session_cap_hours') }} hour as is_near
+        ) as is_near
     from days
     window neighbours as (
         partition by user_id, piece.client_session_id order by event_date, piece.first_at
@@ -70,8 +62,7 @@ linked as (
         *,
         is_near
         and not lagInFrame(is_near, 1, false) over neighbours
-        and not leadInFrame(is_near, 1, false) over neighbours as goes_on,
-        groupUniqArrayIf(event_date, is_bridge) over (partition by user_id) as bridges
+        and not leadInFrame(is_near, 1, false) over neighbours as goes_on
     from pieces
     window neighbours as (
         partition by user_id, piece.client_session_id order by event_date, piece.first_at
@@ -98,12 +89,7 @@ joined as (
         session_date,
         arraySort(one -> one.first_at, groupArrayIf(piece, not has_gone)) as parts
     from placed
-    inner join touched_days using (user_id)
-    where arrayExists(
-        day -> session_date between day - 2 and day + 2
-        and hasAll(bridges, arrayMap(step -> least(session_date, day) + 1 + step, range(abs(session_date - day)))),
-        touched_on
-    )
+    where (user_id, session_date) in (select user_id, event_date + arrayJoin(range(5)) - 2 from touched)
     group by user_id, session_date, piece.client_session_id, if(goes_on, first_before, piece.first_at)
 
 )
