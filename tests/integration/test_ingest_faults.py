@@ -195,7 +195,7 @@ def test_a_try_after_midnight_is_recognised(clickhouse: Client, make_settings: M
 
 
 def test_sigterm_writes_what_is_in_hand(clickhouse: Client, make_settings: MakeSettings) -> None:
-    settings = make_settings(kafka_flush_interval=300)
+    settings = make_settings(kafka_flush_interval=4 * WAIT_SECONDS)  # the flush must not be what ends it
     make_topic(settings)
     sent = produce(settings, good(50))
     worker = worker_process(settings)
