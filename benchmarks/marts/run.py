@@ -33,6 +33,8 @@ _BEHIND: Final = """
 SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))
      - (SELECT sum(kafka_offset) FROM ops.model_watermarks FINAL WHERE model = 'int_events')
 """
+_MERGES: Final = "SELECT count() FROM system.merges"
+_QUIET_SECONDS: Final = 10
 # Tables whose closed partitions become one part after hours (`closed_partitions_in_one_part` of the dbt project): all
 # but the newest two, which late events still reach.
 _CLOSED: Final = """
@@ -90,7 +92,24 @@ def _settle(client: Client) -> None:
         client.command(f"OPTIMIZE TABLE {database}.{table} PARTITION ID '{partition}' FINAL")
 
 
+def _wait_for_merges(client: Client) -> None:
+    """Let the merges end that the building left over: they are of its haste, not of the new events.
+
+    Raises:
+        RuntimeError: if they have not ended after _MERGE_SECONDS.
+    """
+    limit = time.monotonic() + _MERGE_SECONDS
+    quiet_since = time.monotonic()
+    while time.monotonic() < quiet_since + _QUIET_SECONDS:
+        if client.query(_MERGES).result_rows[0][0]:
+            quiet_since = time.monotonic()
+        if time.monotonic() > limit:
+            raise RuntimeError(f"the server still merges after {_MERGE_SECONDS} s")
+        time.sleep(0.2)
+
+
 def _new_events(history: History, commands: Iterable[str], client: Client, peak: _Peak) -> Iterator[dict[str, Any]]:
+    _wait_for_merges(client)
     for command in commands:
         if command.strip() != "run":
             break
