@@ -29,14 +29,11 @@ from archive.restore import restore_day
 from archive.tables import EVENTS, columns_of
 from archive.write import archive_day
 from benchmarks.search import blocks
+from benchmarks.server import own_clickhouse
 from contracts.clickhouse import connect
 from contracts.clock import SystemClock
 from contracts.settings import Settings
 from local.paths import ROOT
-from local.ports import free_ports
-from local.servers import clickhouse_service
-from local.service import RunningService
-from sql.migrate import migrate
 from streaming.produce.record import write_json
 
 _DAYS_AGO: Final = 5
@@ -49,20 +46,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows
-    http, native = free_ports(2)
-    with tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder:
-        server = RunningService(clickhouse_service(Path(folder) / "server", http, native), Path(folder))
-        server.start()
-        try:
-            server.wait_ready()
-            settings = Settings.model_validate(
-                {"clickhouse_host": "127.0.0.1", "clickhouse_port": http, "millrace_home": Path(folder)}
-            )
-            client = connect(settings, compress=False, send_receive_timeout=3600)
-            migrate(client, settings)
-            report = measure(client, settings, rows)
-        finally:
-            server.stop()
+    with own_clickhouse() as settings, connect(settings, compress=False, send_receive_timeout=3600) as client:
+        report = measure(client, settings, rows)
     write_json(ROOT / "var" / "bench" / "archive.json", report)
     for name, figure in report.items():
         sys.stdout.write(f"{name:<40} {figure:>14,}\n")

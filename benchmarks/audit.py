@@ -1,4 +1,4 @@
-"""How long an audit takes on many rows: `python benchmarks/audit.py --millions 20`.
+"""How long an audit takes on many rows: `python -m benchmarks.audit --millions 20`.
 
 Fills raw.events of a ClickHouse of its own with INSERT … SELECT, as many rows a part as ingest makes, then times the
 audit of a sound table, and of one where a row is missing and another is there twice. Kafka is not asked. Prints the
@@ -11,23 +11,15 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from audit.audit import audit
+from benchmarks.server import own_clickhouse
 from contracts.clickhouse import connect
-from contracts.settings import Settings
 from local.paths import ROOT
-from local.ports import free_ports
-from local.servers import clickhouse_service
-from local.service import RunningService
-from sql.migrate import migrate
 
 _TOPIC: Final = "bench"
 _PARTITIONS: Final = 8
@@ -48,18 +40,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--millions", type=int, default=20, help="million rows")
     millions = parser.parse_args().millions
-    http, native = free_ports(2)
-    with tempfile.TemporaryDirectory() as folder:
-        server = RunningService(clickhouse_service(Path(folder) / "server", http, native), Path(folder))
-        server.start()
-        try:
-            server.wait_ready()
-            settings = Settings.model_validate({"clickhouse_host": "127.0.0.1", "clickhouse_port": http})
-            client = connect(settings)
-            migrate(client, settings)
-            report = measure(client, millions)
-        finally:
-            server.stop()
+    with own_clickhouse() as settings, connect(settings) as client:
+        report = measure(client, millions)
     target = ROOT / "var" / "bench" / "audit.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(report, indent=2))

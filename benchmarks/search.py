@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
 
@@ -21,16 +19,12 @@ import pyarrow as pa
 import pyarrow.compute
 from clickhouse_connect.driver.client import Client
 
+from benchmarks.server import own_clickhouse
 from contracts.clickhouse import connect
 from contracts.clock import SystemClock
-from contracts.settings import Settings
 from local.paths import ROOT
-from local.ports import free_ports
-from local.servers import clickhouse_service
-from local.service import RunningService
 from search.filters import parse
 from search.query import Events, Search
-from sql.migrate import migrate
 from streaming.ingest.columns import MILLISECONDS, Landing, event_batch
 from streaming.ingest.decode import Decoder
 from streaming.produce.encode import Encoder
@@ -58,18 +52,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=50_000_000)
     rows = parser.parse_args().rows
-    http, native = free_ports(2)
-    with tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder:
-        server = RunningService(clickhouse_service(Path(folder) / "server", http, native), Path(folder))
-        server.start()
-        try:
-            server.wait_ready()
-            settings = Settings.model_validate({"clickhouse_host": "127.0.0.1", "clickhouse_port": http})
-            client = connect(settings, send_receive_timeout=3600)
-            migrate(client, settings)
-            report = measure(client, rows)
-        finally:
-            server.stop()
+    with own_clickhouse() as settings, connect(settings, send_receive_timeout=3600) as client:
+        report = measure(client, rows)
     write_json(ROOT / "var" / "bench" / "search.json", report)
     for name, figure in report["searches"].items():
         _say(f"{name:<16} p50 {figure['p50_ms']:>7,} ms   p95 {figure['p95_ms']:>7,} ms   {figure['found']} found")
