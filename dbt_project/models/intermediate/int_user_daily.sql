@@ -29,47 +29,40 @@ events as (
 
 ),
 
-paused as (
+by_session as (
 
     select
-        *,
-        toUnixTimestamp64Micro(event_time) as micros,
-        lagInFrame(micros, 1, micros) over (
-            partition by user_id, event_date, session_id order by event_time, event_id
-            rows between unbounded preceding and unbounded following
-        ) as micros_before,
-        micros - micros_before as pause,
-        session_id = '' and pause > {{ var('session_idle_minutes') * 60000000 }} as is_resumed
+        user_id,
+        event_date,
+        session_id,
+        arraySort(one -> (one.event_time, one.id), groupArray({{ session_event() }})) as in_order
     from events
+    group by user_id, event_date, session_id
 
 ),
 
-numbered as (
-
-    select
-        *,
-        sum(is_resumed) over (
-            partition by user_id, event_date, session_id order by event_time, event_id
-            rows between unbounded preceding and current row
-        ) as piece_number
-    from paused
-
-),
-
+-- Lists and not window functions: these would sort every column of every event.
 pieces as (
 
     select
         user_id,
         event_date,
-        {{ session_piece() }} as piece,
-        groupArray(numbered.event_time) as times,
-        groupUniqArrayIf(item_id, item_id != '') as items,
-        countIf(is_late) as late,
-        countIf(is_ahead) as ahead,
-        maxIf((numbered.event_time, UUIDToNum(event_id), device_type), device_type != '') as last_device,
-        maxIf((numbered.event_time, UUIDToNum(event_id), country), country != '') as last_country
-    from numbered
-    group by user_id, event_date, session_id, piece_number
+        arrayJoin(if(
+            session_id = '',
+            arraySplit(
+                (one, pause) -> pause > {{ var('session_idle_minutes') * 60000000 }},
+                in_order, arrayDifference(in_order.micros)
+            ),
+            [in_order]
+        )) as part,
+        {{ session_piece('part') }} as piece,
+        part.micros as micros,
+        arrayDistinct(arrayFilter(item -> item != '', part.item_id)) as items,
+        countEqual(part.is_late, true) as late,
+        countEqual(part.is_ahead, true) as ahead,
+        arrayLast(one -> one.3 != '', arrayZip(part.event_time, part.id, part.device_type)) as last_device,
+        arrayLast(one -> one.3 != '', arrayZip(part.event_time, part.id, part.country)) as last_country
+    from by_session
 
 )
 
@@ -78,9 +71,7 @@ select
     event_date,
     arraySort(one -> (one.first_at, one.client_session_id), groupArray(piece)) as pieces,
     -- Distances from midnight in microseconds, for "since the first exposure" in experiments.
-    arraySort(arrayMap(
-        at -> toUInt64(toUnixTimestamp64Micro(at) % 86400000000), arrayFlatten(groupArray(times))
-    )) as micros_of_day,
+    arraySort(arrayMap(one -> toUInt64(one % 86400000000), arrayFlatten(groupArray(micros)))) as micros_of_day,
     arraySort(arrayDistinct(arrayFlatten(groupArray(items)))) as item_ids,
     {% for kind in ['page_view', 'click', 'add_to_cart', 'search', 'purchase'] -%}
     sum(piece.counts['{{ kind }}']) as {{ kind }}{{ 'es' if kind == 'search' else 's' }},
