@@ -220,6 +220,8 @@ def preload(reference: InstanceRef) -> None:
     stores = [part.module_name for part in reference if isinstance(part, ConfigurableClassData)]
     for module in (*_LATE, *stores):
         importlib.import_module(module)
+    # clickhouse-connect imports pandas at a process's first insert: a second of processor time on a slow machine.
+    hasattr(importlib.import_module("clickhouse_connect.driver.options"), "pd")
     definitions = importlib.import_module("orchestration.definitions")
     definitions.defs.get_repository_def()
     importlib.import_module("orchestration.resources.dbt").preload()

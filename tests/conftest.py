@@ -21,9 +21,6 @@ from local.service import RunningService
 from sql.migrate import migrate
 from tests.tables import drop_models, empty_raw
 
-# A test's broker lives for seconds: Java's second compiler would take a third of its processor time for nothing.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
-
 
 @pytest.fixture(autouse=True)
 def loggers() -> Iterator[None]:

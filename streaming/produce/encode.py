@@ -140,4 +140,5 @@ def _is_short(events: Events) -> NDArray[np.bool_]:
 
 
 def _pick(table: pl.Series, index: NDArray[np.integer]) -> pl.Series:
-    return table.gather(index.astype(np.uint32))
+    # `Series.gather` makes and optimizes a query for each call: twice the time for the small batches of a live stream.
+    return table[index.astype(np.uint32)]

@@ -7,6 +7,7 @@ interleaved, while holding no more than the sessions still under way.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,7 +118,8 @@ class LiveStream:
         self._block = max(_LIVE_BLOCK, int(rate / EVENTS_PER_SESSION))
         self._block_seconds = self._block * EVENTS_PER_SESSION / rate
         self._began = 0
-        self._waiting: list[Events] = []
+        # By the number of the block in whose time they happen.
+        self._later: defaultdict[int, list[Events]] = defaultdict(list)
         self._ready: list[Events] = []
         self._available = 0
 
@@ -143,10 +145,13 @@ class LiveStream:
         _, _, number = _session_bounds(block)
         begin = (self._began + self._rng.random(self._block)) * self._block_seconds
         block["at"] += begin[number]
+        # Rounding could put a session's first event before its own block.
+        due = np.maximum(block["at"] // self._block_seconds, self._began).astype(np.int64)
+        order = np.argsort(due, kind="stable")
+        numbers, starts = np.unique(due[order], return_index=True)
+        for later, events in zip(numbers.tolist(), np.split(block[order], starts[1:]), strict=True):
+            self._later[later].append(events)
+        ready = np.concatenate(self._later.pop(self._began, [block[:0]]))
         self._began += 1
-        pending = np.concatenate([*self._waiting, block])
-        ready = pending["at"] < self._began * self._block_seconds
-        self._waiting = [pending[~ready]]
-        due = pending[ready]
-        self._ready.append(due[np.argsort(due["at"], kind="stable")])
-        self._available += len(due)
+        self._ready.append(ready[np.argsort(ready["at"], kind="stable")])
+        self._available += len(ready)
