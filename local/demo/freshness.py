@@ -17,25 +17,27 @@ from local.demo.reckoning import read_record
 
 # A resend keeps its event's time and a spike is sent live; late and skewed events lie about theirs.
 _TIMED = ("", "spike")
-_WATERMARK = """
-SELECT kafka_partition, max(kafka_offset) FROM ops.model_watermarks
-WHERE model = 'int_item' GROUP BY kafka_partition
+# `fct_item` is a view of int_item, whose rows carry the sum of the offsets that int_events had reached before them
+# (`run_version` in dbt_project/macros/landing_window.sql).
+_REACHED = """
+SELECT kafka_topic, kafka_partition, max(kafka_offset), (SELECT max(version) FROM intermediate.int_item)
+FROM ops.model_watermarks WHERE model = 'int_events' GROUP BY kafka_topic, kafka_partition
 """
 _POLL_SECONDS = 0.25
 
 
 class FreshnessProbe:
-    """Watch how far `fct_item` has come, partition by partition.
-
-    The mart's watermark is written after its rows, so an event counts as visible only when it is.
+    """Watch how far the rows of `fct_item` have come, partition by partition.
 
     Args:
-        connect: makes a client of this thread's own.
+        connect: makes a client of this thread's own, which may read the marts and their watermarks.
     """
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
-        self._seen: dict[int, int] = {}
+        # By their sum, what int_events has reached and fct_item has not.
+        self._coming: dict[int, list[tuple[int, int]]] = {}
+        self._newest = -1
         self._steps: list[tuple[int, int, datetime]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="freshness", daemon=True)
@@ -62,7 +64,9 @@ class FreshnessProbe:
             self._steps,
             schema={"partition": pl.Int64, "offset": pl.Int64, "visible_at": pl.Datetime("us", "UTC")},
             orient="row",
-        ).sort("offset")
+        )
+        # A partition without new events is reached again by each run.
+        steps = steps.group_by("partition", "offset").agg(pl.col("visible_at").min()).sort("offset")
         joined = events.join_asof(
             steps, on="offset", by="partition", strategy="forward", check_sortedness=False
         ).drop_nulls("visible_at")
@@ -84,9 +88,14 @@ class FreshnessProbe:
 
     def _poll(self, client: Client) -> None:
         with mapped_errors():
-            rows = client.query(_WATERMARK).result_rows
+            rows = client.query(_REACHED).result_rows
         now = datetime.now(UTC)
-        for partition, offset in rows:
-            if offset > self._seen.get(partition, -1):
-                self._seen[partition] = offset
-                self._steps.append((partition, offset, now))
+        if not rows:
+            return
+        version = rows[0][3]
+        reached = [(partition, offset) for _, partition, offset, _ in rows]
+        total = sum(offset for _, offset in reached)
+        if total > self._newest:
+            self._newest, self._coming[total] = total, reached
+        for total in [one for one in self._coming if one <= version]:
+            self._steps += [(partition, offset, now) for partition, offset in self._coming.pop(total)]

@@ -97,8 +97,9 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         # Prefetch is memory: 64 MB a consumer is several batches, and bounds a slow writer.
         "queued.max.messages.kbytes": 65_536,
         "fetch.message.max.bytes": 4_194_304,
-        # Answer as soon as there is anything: freshness matters more than fewer requests.
-        "fetch.min.bytes": 1,
+        # A tenth of a second is nothing to a batch that is written once a second, and fewer answers are a fifth of the
+        # broker's processor time at 2,000 events a second.
+        "fetch.min.bytes": 65_536,
         "fetch.wait.max.ms": 100,
         # When the prefetch queue was full, look again soon (default 1 s starves a fast worker).
         "fetch.queue.backoff.ms": 50,
