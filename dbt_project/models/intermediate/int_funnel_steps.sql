@@ -27,8 +27,9 @@ matched as (
 
     select *, arrayJoin({{ funnel_matches(funnels.followed) }}) as matched
     from {{ ref('int_events') }} {{ final() }}
-    where event_time >= (select min(touched.event_time) from touched)
-        and event_time <= (select max(touched.event_time) from touched)
+    -- The range of all that landed: that of `touched` alone would make `touched` twice more, half of the work.
+    where event_time >= (select min(landed.event_time) from {{ keys_landed('int_events') }} as landed)
+        and event_time <= (select max(landed.event_time) from {{ keys_landed('int_events') }} as landed)
         and (toDate(event_time), user_id, event_time, event_id) in (
             select toDate(touched.event_time), user_id, touched.event_time, event_id from touched
         )
