@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from alembic.migration import MigrationContext
 from dagster import DagsterInstance
@@ -18,31 +18,38 @@ from dagster._core.storage.sqlite import create_db_conn_string
 
 from orchestration.kept_sqlite import KeptSqlite
 
-# The folders and files of Dagster's own storages, so that either finds what the other wrote.
-_RUNS: Final = ("history", "runs")
-_SCHEDULES: Final = ("schedules", "schedules")
-
 
 class RunStore(KeptSqlite, SqliteRunStorage):
-    """Dagster's storage of runs in `DAGSTER_HOME/history/runs.db`."""
+    """Dagster's storage of runs in `DAGSTER_HOME/history/runs.db`, where its own storage has it."""
 
     def register_instance(self, instance: DagsterInstance) -> None:
         """Open the runs of this instance, and make the file when there is none."""
-        folder, name = Path(instance.root_directory, _RUNS[0]), _RUNS[1]
-        SqliteRunStorage.__init__(self, create_db_conn_string(str(folder), name), self._given)
-        _make(self, folder / f"{name}.db", SqliteRunStorage.from_local)
+        path = Path(instance.root_directory, "history", "runs.db")
+        SqliteRunStorage.__init__(self, _url(path), self._given)
+        _make(self, path, SqliteRunStorage.from_local)
         super().register_instance(instance)
+
+    def dispose(self) -> None:
+        """Close what is open, also of the sensors' state: an instance that is disposed of forgets that one."""
+        super().dispose()
+        sensors = self._instance.schedule_storage
+        if isinstance(sensors, ScheduleStore):
+            sensors.dispose()
 
 
 class ScheduleStore(KeptSqlite, SqliteScheduleStorage):
-    """Dagster's storage of sensors and schedules in `DAGSTER_HOME/schedules/schedules.db`."""
+    """Dagster's storage of sensors in `DAGSTER_HOME/schedules/schedules.db`, where its own storage has it."""
 
     def register_instance(self, instance: DagsterInstance) -> None:
         """Open the sensors' state of this instance, and make the file when there is none."""
-        folder, name = Path(instance.root_directory, _SCHEDULES[0]), _SCHEDULES[1]
-        SqliteScheduleStorage.__init__(self, create_db_conn_string(str(folder), name), self._given)
-        _make(self, folder / f"{name}.db", SqliteScheduleStorage.from_local)
+        path = Path(instance.root_directory, "schedules", "schedules.db")
+        SqliteScheduleStorage.__init__(self, _url(path), self._given)
+        _make(self, path, SqliteScheduleStorage.from_local)
         super().register_instance(instance)
+
+
+def _url(path: Path) -> str:
+    return create_db_conn_string(str(path.parent), path.stem)
 
 
 def _make(store: KeptSqlite, path: Path, make: Callable[[str], Any]) -> None:

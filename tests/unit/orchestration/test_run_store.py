@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 from alembic.script import ScriptDirectory
 from dagster._core.definitions.run_request import InstigatorType
@@ -81,6 +83,25 @@ def test_a_tick_does_not_read_the_history_of_the_tables_versions(
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         written = write(instance, "1")
         assert read(instance) == ({written}, "1")
+
+
+def test_a_tick_leaves_no_file_open(tmp_path: Path) -> None:
+    """Dagster disposes of runs and events and forgets the sensors' state, of which each tick opens one."""
+    prepare_home(tmp_path)
+    gc.collect()
+    gc.disable()
+    try:
+        before = still_open(tmp_path)
+        for _ in range(3):
+            with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+                write(instance, "1")
+        assert still_open(tmp_path) == before == []
+    finally:
+        gc.enable()
+
+
+def still_open(folder: Path) -> list[str]:
+    return [file.path for file in psutil.Process().open_files() if Path(file.path).is_relative_to(folder)]
 
 
 def test_runs_are_there_after_their_writer_was_killed(tmp_path: Path) -> None:
