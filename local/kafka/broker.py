@@ -12,8 +12,8 @@ from contracts.errors import Permanent
 from local.paths import kafka_jars
 
 _HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxDirectMemorySize=128m")
-# Java's second compiler never earns here what it costs: three million events took the broker 11 to 17 s of processor
-# time with it and 9 without, and its first minute 17 s and 8.
+# Java's second compiler earns less than it costs in a local stack's hours: three million events took the broker 11 to
+# 17 s of processor time with it and 9 without, and its start with the half minute after it 17 s and 8.
 _COMPILER = "-XX:TieredStopAtLevel=1"
 
 _PROPERTIES = """process.roles=broker,controller
