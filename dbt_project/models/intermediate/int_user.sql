@@ -35,7 +35,7 @@ select
     sum(months.searches) as searches,
     sum(months.purchases) as purchases,
     sum(months.revenue) as revenue,
-    toUInt64(length(arrayDistinct(arrayFlatten(groupArray(months.item_ids))))) as distinct_items,
+    toUInt64(length(arrayDistinct(arrayFlatten(groupArray(months.item_hashes))))) as distinct_items,
     max(months.last_device) as last_device,
     max(months.last_country) as last_country,
     {{ run_version() }} as version

@@ -57,7 +57,7 @@ pieces as (
         )) as part,
         {{ session_piece('part') }} as piece,
         part.micros as micros,
-        arrayDistinct(arrayFilter(item -> item != '', part.item_id)) as items,
+        arrayMap(item -> sipHash64(item), arrayDistinct(arrayFilter(item -> item != '', part.item_id))) as items,
         countEqual(part.is_late, true) as late,
         countEqual(part.is_ahead, true) as ahead,
         arrayLast(one -> one.3 != '', arrayZip(part.event_time, part.id, part.device_type)) as last_device,
@@ -72,7 +72,7 @@ select
     arraySort(one -> (one.first_at, one.client_session_id), groupArray(piece)) as pieces,
     -- Distances from midnight in microseconds, for "since the first exposure" in experiments.
     arraySort(arrayMap(one -> toUInt64(one % 86400000000), arrayFlatten(groupArray(micros)))) as micros_of_day,
-    arraySort(arrayDistinct(arrayFlatten(groupArray(items)))) as item_ids,
+    arraySort(arrayDistinct(arrayFlatten(groupArray(items)))) as item_hashes,
     {% for kind in ['page_view', 'click', 'add_to_cart', 'search', 'purchase'] -%}
     sum(piece.counts['{{ kind }}']) as {{ kind }}{{ 'es' if kind == 'search' else 's' }},
     {% endfor -%}

@@ -65,7 +65,7 @@ select
     sum(days.searches) as searches,
     sum(days.purchases) as purchases,
     sum(days.revenue) as revenue,
-    arraySort(arrayDistinct(arrayFlatten(groupArray(days.item_ids)))) as item_ids,
+    arraySort(arrayDistinct(arrayFlatten(groupArray(days.item_hashes)))) as item_hashes,
     max(days.last_device) as last_device,
     max(days.last_country) as last_country,
     {{ run_version() }} as version
