@@ -37,6 +37,30 @@
     {{ return(env_var('CLICKHOUSE_CLUSTER', '') != '') }}
 {%- endmacro %}
 
+{# The rows of a live table of sets, each with its number of events. Lengths are enough for a minute that lies in one
+   part, and are read without the lists; only the newest minutes and those that late events reached lie in several. #}
+{% macro live_counts(table, key) -%}
+    {%- set columns = 'minute, device_type, ' ~ key -%}
+    {%- if is_sharded() -%}
+    select {{ columns }}, sum(length(event_hashes)) as events
+    from {{ source('live', table) }} {{ final() }}
+    group by {{ columns }}
+    {%- else -%}
+    {%- set in_several_parts -%}
+    (select minute from {{ source('live', table) }} group by minute having min(_part_index) != max(_part_index))
+    {%- endset -%}
+    select {{ columns }}, event_hashes.size0 as events
+    from {{ source('live', table) }}
+    where minute not in {{ in_several_parts }}
+
+    union all
+
+    select {{ columns }}, length(event_hashes) as events
+    from {{ source('live', table) }} {{ final() }}
+    where minute in {{ in_several_parts }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# Each purchase once. #}
 {% macro live_sales() -%}
     {%- if is_sharded() -%}

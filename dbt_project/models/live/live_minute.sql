@@ -1,6 +1,7 @@
 -- One row a minute and device. Filter by minute: only the rows asked for are read. A minute whose parts are merged has
--- one row, of which the arrays' lengths are enough; sets are united only for the few that have several. Between the
--- readings a minute may get its second row: it then shows the fuller one until the next look.
+-- one row, of which the arrays' sizes are enough (`length` would read the arrays in this query); sets are united only
+-- for the few that have several. Between the readings a minute may get its second row: it then shows the fuller one
+-- until the next look.
 {{ config(materialized='view') }}
 
 with split as (
@@ -18,9 +19,9 @@ counts as (
         minute,
         device_type,
         arrival,
-        max(length(event_hashes)) as events,
-        max(length(user_hashes)) as users,
-        max(length(session_hashes)) as sessions
+        max(event_hashes.size0) as events,
+        max(user_hashes.size0) as users,
+        max(session_hashes.size0) as sessions
     from {{ source('live', 'minute_sets') }}
     where (minute, device_type, arrival) not in split
     group by minute, device_type, arrival

@@ -2,41 +2,36 @@
 -- too, so each item sold has its row in both tables.
 {{ config(materialized='view') }}
 
-with parts as (
+with counts as (
+
+    {{ live_counts('item_sets', 'item_id') }}
+
+),
+
+sales as (
 
     select
         minute,
-        cast(device_type as String) as device,
+        device_type,
         item_id,
-        length(event_hashes) as interactions,
-        toUInt64(0) as purchases,
-        toInt64(0) as units,
-        toDecimal128(0, 6) as revenue
-    from {{ source('live', 'item_sets') }} {{ final() }}
-
-    union all
-
-    select
-        minute,
-        cast(device_type as String) as device,
-        item_id,
-        toUInt64(0) as interactions,
-        toUInt64(1) as purchases,
-        units,
-        revenue
-    from ({{ live_sales() }})
+        count() as purchases,
+        sum(sold.units) as units,
+        sum(sold.revenue) as revenue
+    from ({{ live_sales() }}) as sold
     where item_id != ''
+    group by minute, device_type, item_id
 
 )
 
 select
-    minute,
-    device as device_type,
-    item_id,
-    sum(parts.interactions) as interactions,
-    sum(parts.purchases) as purchases,
-    sum(parts.units) as units,
-    cast(sum(parts.revenue) as Decimal(38, 6)) as revenue
-from parts
-where {{ live_window('minute') }}
-group by minute, device_type, item_id
+    counts.minute as minute,
+    cast(counts.device_type as String) as device_type,
+    counts.item_id as item_id,
+    counts.events as interactions,
+    sales.purchases as purchases,
+    sales.units as units,
+    cast(sales.revenue as Decimal(38, 6)) as revenue
+from counts
+left join sales
+    on counts.minute = sales.minute and counts.device_type = sales.device_type and counts.item_id = sales.item_id
+where {{ live_window('counts.minute') }}
