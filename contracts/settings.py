@@ -225,7 +225,7 @@ class Settings(BaseSettings):
         2.0, gt=1, description="Fields, event volume and bots alert this many times off what is usual"
     )
     alert_false_share: float = Field(
-        0.01, gt=0, le=0.5, description="Of the alerts about something remarkable, this share is false at most"
+        0.005, gt=0, le=0.5, description="Of the alerts about something remarkable, this share is false at most"
     )
 
     @property
