@@ -38,7 +38,9 @@
 {%- endmacro %}
 
 {# The rows of a live table of sets, each with its number of events. Lengths are enough for a minute that lies in one
-   part, and are read without the lists; only the newest minutes and those that late events reached lie in several. #}
+   part, and are read without the lists; only the newest minutes and those that late events reached lie in several. All
+   readings of a query see the same parts (`enable_shared_storage_snapshot_in_query`, on unless a profile turns it off),
+   so no minute is counted by both halves. #}
 {% macro live_counts(table, key) -%}
     {%- set columns = 'minute, device_type, ' ~ key -%}
     {%- if is_sharded() -%}
