@@ -19,8 +19,9 @@ USERS: Final = 100_000
 ITEMS: Final = 1_000
 EVENTS_A_DAY: Final = 250_000
 _PARTITIONS: Final = 8
+LATE_DAYS: Final = 3
 _LATE_SHARE: Final = 0.01
-_LATE_MICROSECONDS: Final = 3 * 86_400 * 1_000_000
+_LATE_MICROSECONDS: Final = LATE_DAYS * 86_400 * 1_000_000
 _TYPES: Final = {"event_time": "DateTime64(6, 'UTC')", "kafka_timestamp": "DateTime64(3, 'UTC')"} | {
     "ingested_at": "DateTime64(3, 'UTC')",
     "quantity": "Nullable(Int32)",

@@ -13,7 +13,7 @@ from typing import Any, Final
 import psutil
 from clickhouse_connect.driver.client import Client
 
-from benchmarks.marts.load import History
+from benchmarks.marts.load import LATE_DAYS, History
 from benchmarks.marts.questions import ask
 from contracts.clickhouse import connect
 from contracts.settings import Settings
@@ -27,6 +27,30 @@ NEW_EVENTS: Final = 50_000
 RUNS: Final = 7
 REBUILD_EVENTS: Final = 5_000_000
 _REBUILD_BYTES: Final = 8_000_000_000
+# To merge the whole of raw took 50 million events more than five minutes on a busy machine.
+_MERGE_SECONDS: Final = 3_600
+_BEHIND: Final = """
+SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))
+     - (SELECT sum(kafka_offset) FROM ops.model_watermarks FINAL WHERE model = 'int_events')
+"""
+_MERGES: Final = "SELECT count() FROM system.merges"
+_QUIET_SECONDS: Final = 10
+# The partitions that the server has made one part of (`closed_partitions_in_one_part` of the dbt project): months,
+# weeks and, of raw, days of landing that ended so long ago that no late event reaches them.
+_CLOSED: Final = """
+WITH
+    length(partition_id) = 6 AS is_month,
+    YYYYMMDDToDate(if(is_month, toUInt32(partition_id) * 100 + 1, toUInt32(partition_id))) AS begins
+SELECT DISTINCT database, table, partition_id
+FROM system.parts
+WHERE active AND (database, table) IN (
+    SELECT database, name FROM system.tables WHERE create_table_query LIKE '%min_age_to_force_merge_on_partition_only%'
+) AND if(
+    database = 'raw', begins + 2, if(is_month, addMonths(begins, 1), begins + 7) + {late_days:UInt8}
+) <= today()
+ORDER BY database, table, partition_id
+"""
+_BYTES: Final = 8_000_000_000
 # To merge the whole of raw took 50 million events more than five minutes on a busy machine.
 _MERGE_SECONDS: Final = 3_600
 _BEHIND: Final = """
@@ -88,7 +112,7 @@ def _build(history: History, events: int, client: Client, peak: _Peak) -> dict[s
 
 def _settle(client: Client) -> None:
     """Merge what the server would have merged by itself: this history took minutes, and stands for months."""
-    for database, table, partition in client.query(_CLOSED).result_rows:
+    for database, table, partition in client.query(_CLOSED, {"late_days": LATE_DAYS + 1}).result_rows:
         client.command(f"OPTIMIZE TABLE {database}.{table} PARTITION ID '{partition}' FINAL")
 
 
@@ -109,7 +133,10 @@ def _wait_for_merges(client: Client) -> None:
 
 
 def _new_events(history: History, commands: Iterable[str], client: Client, peak: _Peak) -> Iterator[dict[str, Any]]:
+    from orchestration.resources.dbt import preload  # noqa: PLC0415 - after the environment is set
+
     _wait_for_merges(client)
+    preload()
     for command in commands:
         if command.strip() != "run":
             break

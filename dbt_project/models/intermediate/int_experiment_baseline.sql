@@ -6,7 +6,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(version)',
     order_by='(user_id, experiment_name)',
-    settings={'index_granularity': 64}
+    settings={'index_granularity': 512}
 ) }}
 
 {% set history = var('experiment_history_days') %}

@@ -5,7 +5,7 @@
     incremental_strategy='append',
     engine='AggregatingMergeTree()',
     order_by='(user_id, experiment_name)',
-    settings={'index_granularity': 64}
+    settings={'index_granularity': 512}
 ) }}
 
 with events as (

@@ -4,7 +4,7 @@
     incremental_strategy='append',
     engine='ReplacingMergeTree(earliness)',
     order_by='(user_id, event_time, event_id)',
-    settings={'index_granularity': 64}
+    settings={'index_granularity': 512}
 ) }}
 
 with events as (
