@@ -44,31 +44,12 @@ WITH
 SELECT DISTINCT database, table, partition_id
 FROM system.parts
 WHERE active AND (database, table) IN (
-    SELECT database, name FROM system.tables WHERE create_table_query LIKE '%min_age_to_force_merge_on_partition_only%'
+    SELECT database, name FROM system.tables
+    WHERE position(create_table_query, 'min_age_to_force_merge_on_partition_only') > 0
 ) AND if(
     database = 'raw', begins + 2, if(is_month, addMonths(begins, 1), begins + 7) + {late_days:UInt8}
 ) <= today()
 ORDER BY database, table, partition_id
-"""
-_BYTES: Final = 8_000_000_000
-# To merge the whole of raw took 50 million events more than five minutes on a busy machine.
-_MERGE_SECONDS: Final = 3_600
-_BEHIND: Final = """
-SELECT (SELECT sum(newest) FROM (SELECT max(kafka_offset) AS newest FROM raw.events GROUP BY kafka_partition))
-     - (SELECT sum(kafka_offset) FROM ops.model_watermarks FINAL WHERE model = 'int_events')
-"""
-_MERGES: Final = "SELECT count() FROM system.merges"
-_QUIET_SECONDS: Final = 10
-# Tables whose closed partitions become one part after hours (`closed_partitions_in_one_part` of the dbt project): all
-# but the newest two, which late events still reach.
-_CLOSED: Final = """
-SELECT DISTINCT database, table, partition_id
-FROM system.parts
-WHERE active AND (database, table) IN (
-    SELECT database, name FROM system.tables WHERE create_table_query LIKE '%min_age_to_force_merge_on_partition_only%'
-)
-ORDER BY database, table, partition_id DESC
-LIMIT 2, 1000000 BY database, table
 """
 _BYTES: Final = """
 SELECT database, table, sum(bytes_on_disk), sum(rows) FROM system.parts
