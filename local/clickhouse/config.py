@@ -12,6 +12,8 @@ from sql.grants import GRANTS, LIMITS, grants
 
 # The whole stack is promised to fit in 4 GiB; ClickHouse refuses a query rather than take more than this.
 MEMORY_LIMIT_BYTES = 1_600_000_000
+# ClickHouse gives a query a thread for each GiB that is free: under this limit one, whatever the processors.
+_THREADS = "<max_threads_min_free_memory_per_thread>268435456</max_threads_min_free_memory_per_thread>"
 
 _SERVER = """<clickhouse>
   <users_config>{users}</users_config>
@@ -98,8 +100,8 @@ def _users(secret: dict[str, str], *, is_shard: bool) -> str:
     settings = "".join(f"<{name}>{value}</{name}>" for name, value in limits)
     constraints = "".join(f"<{name}><max>{value}</max></{name}>" for name, value in limits)
     return (
-        "<clickhouse>\n  <profiles>\n    <default/>\n"
-        f"    <readonly><readonly>2</readonly>{settings}<constraints>{constraints}</constraints></readonly>\n"
+        f"<clickhouse>\n  <profiles>\n    <default>{_THREADS}</default>\n"
+        f"    <readonly>{_THREADS}<readonly>2</readonly>{settings}<constraints>{constraints}</constraints></readonly>\n"
         "  </profiles>\n  <quotas><default/></quotas>\n  <users>\n" + "".join(users) + "  </users>\n</clickhouse>\n"
     )
 

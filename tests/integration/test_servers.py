@@ -29,3 +29,8 @@ def test_the_ingest_user_may_read_offsets_but_no_events(clickhouse_server: Setti
     assert client.query("SELECT max(kafka_offset) FROM raw.events").result_rows
     with pytest.raises(Permanent, match=r"ACCESS_DENIED|Not enough privileges"), mapped_errors():
         client.query("SELECT user_id FROM raw.events")
+
+
+def test_a_query_of_the_local_stack_uses_two_processors_although_little_memory_is_allowed(clickhouse: Client) -> None:
+    query = "EXPLAIN PIPELINE SELECT sum(number) FROM numbers_mt(100000000) SETTINGS max_threads = 2"
+    assert "NumbersRange \N{MULTIPLICATION SIGN} 2" in clickhouse.command(query)

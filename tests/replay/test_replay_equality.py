@@ -99,6 +99,29 @@ def test_the_marts_equal_a_full_rebuild_and_the_oracle(
 ) -> None:
     events = history(seed, EVENTS)
     load(events, Landing(clickhouse), run)
+    assert_rebuilt_and_told(events, clickhouse, run)
+
+
+@pytest.mark.parametrize("seed", range(7, 7 + int(os.environ.get("REPLAY_SEEDS", "1"))))
+def test_so_they_do_after_two_months_of_runs_with_events_weeks_late(
+    seed: int, clickhouse: Client, run: Callable[..., None]
+) -> None:
+    """What was settled of a user is read again only when an event reaches it, and users come back after weeks."""
+    events = history(seed, EVENTS)
+    later = (pl.col("event_time") - events["event_time"].min()) * 30
+    events = events.with_columns(pl.col("event_time", "kafka_timestamp") + later).sort("event_time")
+    landing = Landing(clickhouse)
+    is_late = pl.col("event_id").hash(seed) % 10 == 0
+    late, in_time = events.filter(is_late), events.filter(~is_late)
+    for number, part in enumerate(in_time.iter_slices(len(in_time) // 6 + 1)):
+        # Of those that are late, one with each of the first runs and all others with the fifth.
+        landing.land(pl.concat([part, late[number : number + 1 if number < 4 else None] if number < 5 else late[:0]]))
+        run()
+    assert_rebuilt_and_told(events, clickhouse, run)
+
+
+def assert_rebuilt_and_told(events: pl.DataFrame, clickhouse: Client, run: Callable[..., None]) -> None:
+    """Assert that the marts are what a full rebuild makes, and what the oracle says of the events."""
     incremental = contents(clickhouse)
     run("--full-refresh")
     assert incremental == contents(clickhouse)
