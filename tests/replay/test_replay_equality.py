@@ -102,11 +102,12 @@ def test_the_marts_equal_a_full_rebuild_and_the_oracle(
     assert_rebuilt_and_told(events, clickhouse, run)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(7, 7 + int(os.environ.get("REPLAY_SEEDS", "1"))))
 def test_so_they_do_after_two_months_of_runs_with_events_weeks_late(
     seed: int, clickhouse: Client, run: Callable[..., None]
 ) -> None:
-    """What was settled of a user is read again only when an event reaches it, and users come back after weeks."""
+    """Whole months are summed up apart from days, and users come back after weeks."""
     events = history(seed, EVENTS)
     later = (pl.col("event_time") - events["event_time"].min()) * 30
     events = events.with_columns(pl.col("event_time", "kafka_timestamp") + later).sort("event_time")
